@@ -1,0 +1,9 @@
+//! Signals into bans: never-ban list, ladder of growing times, budget.
+//!
+//! Pure: time and lists are parameters. The only way to a ban that `enforce` accepts leads through
+//! [`NeverBan::clear`], which mints [`Cleared`].
+#![forbid(unsafe_code)]
+
+mod never_ban;
+
+pub use never_ban::{Cleared, NeverBan, Protected, Protection};

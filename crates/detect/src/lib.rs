@@ -1,0 +1,1 @@
+//! Events into offences, offences into signals: windows and detectors.

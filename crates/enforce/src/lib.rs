@@ -1,0 +1,1 @@
+//! Bans in the kernel by netlink, and in a Postfix CIDR table.

@@ -1,0 +1,1 @@
+//! parse, detect and decide as one pure function.

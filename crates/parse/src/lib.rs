@@ -1,0 +1,1 @@
+//! Log lines into typed events: framing and a module per program.

@@ -1,0 +1,1 @@
+//! Where lines come from: files with rotation, the journal, standard input; cursors that survive a restart.

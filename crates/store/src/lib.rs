@@ -1,0 +1,1 @@
+//! What Mailward remembers: bans, offences, counts, allowlist, cursors.

@@ -1,0 +1,1 @@
+//! The control socket: HTTP and JSON between daemon and command line.

@@ -1,0 +1,2 @@
+//! Mailward.
+fn main() {}
