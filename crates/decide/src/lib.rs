@@ -5,5 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod never_ban;
+mod settings;
 
 pub use never_ban::{Cleared, NeverBan, Protected, Protection};
+pub use settings::{Budget, Ladder, Patience};
