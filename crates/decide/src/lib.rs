@@ -8,4 +8,4 @@ mod never_ban;
 mod settings;
 
 pub use never_ban::{Cleared, NeverBan, Protected, Protection};
-pub use settings::{Budget, Ladder, Patience};
+pub use settings::{Budget, Ladder};

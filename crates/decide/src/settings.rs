@@ -47,18 +47,3 @@ impl Default for Budget {
         Self { bans_per_minute: 1_000, active_bans: 500_000, ipv4_addresses: 1 << 20, ipv6_networks: 1 << 24 }
     }
 }
-
-/// With how much patience the known are judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// How long a successful login makes its place precious.
-    pub login_memory: Span,
-    /// A rule's threshold is multiplied by this where somebody logged in lately, and for mail servers that deliver.
-    pub factor: u32,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { login_memory: Span::from_days(14), factor: 10 }
-    }
-}

@@ -108,6 +108,41 @@ pub struct Rule {
     pub why: &'static str,
 }
 
+/// With how much patience the known are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long a successful login makes its place precious, and a delivered message its server known.
+    pub memory: Span,
+    /// A rule's threshold is multiplied by this for sources that somebody logged in from lately, and for mail servers
+    /// that deliver.
+    pub factor: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { memory: Span::from_days(14), factor: 10 }
+    }
+}
+
+/// How much is remembered, whatever an attacker sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Sources with offences; the oldest and least guilty go first.
+    pub sources: usize,
+    /// Networks with guilty sources.
+    pub networks: usize,
+    /// Accounts that were tried.
+    pub accounts: usize,
+    /// Places of successful logins and known mail servers.
+    pub places: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self { sources: 1_000_000, networks: 250_000, accounts: 100_000, places: 200_000 }
+    }
+}
+
 /// The rules as they are applied: the table with its overrides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules(pub Vec<Rule>);
@@ -490,7 +525,7 @@ mod tests {
             assert_eq!(rules.0.iter().filter(|other| other.id == rule.id).count(), 1, "{} twice", rule.id);
             assert!(rule.threshold >= 1 && rule.window <= Span::from_days(28), "{}", rule.id);
             assert_eq!(rule.response == Response::Tell, rule.ban == Span::ZERO, "{}", rule.id);
-            assert!(rule.title.len() < 60 && rule.why.len() > 20, "{}", rule.id);
+            assert!(rule.title.len() < 60 && rule.why.len() >= 20, "{}", rule.id);
         }
         assert!(rules.rule("tls-probe-fast").is_some() && rules.rule("nonsense").is_none());
     }
