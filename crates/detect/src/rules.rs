@@ -100,6 +100,8 @@ pub struct Rule {
     pub response: Response,
     /// How long the first ban is; it grows with each repeat.
     pub ban: Span,
+    /// Whether only full offences count, and not those that mail programs and monitoring commit now and then.
+    pub strict: bool,
     /// Whether the rule is applied.
     pub enabled: bool,
     /// In a few words.
@@ -176,6 +178,7 @@ const fn rule(id: &'static str, kind: OffenceKind, title: &'static str, why: &'s
         window: Span::from_mins(10),
         response: Response::BanSource,
         ban: Span::from_hours(1),
+        strict: false,
         enabled: true,
         title,
         why,
@@ -330,23 +333,26 @@ pub const RULES: &[Rule] = &[
         )
     },
     Rule {
-        threshold: 6,
+        threshold: 8,
+        window: Span::from_mins(1),
         ..rule(
             "auth-probe-fast",
             OffenceKind::AuthProbe,
             "Connects to log in and never does",
-            "Looks around, tries without TLS, or hangs up in the middle of a login. Mail programs do it now and then, \
-             hence six.",
+            "Looks around, tries without TLS, or hangs up in the middle of a login. Mail programs and monitoring do it now \
+             and then, hence eight in a minute.",
         )
     },
     Rule {
         threshold: 30,
         window: Span::from_hours(24),
+        strict: true,
         ..rule(
             "auth-probe-day",
             OffenceKind::AuthProbe,
-            "Connects to log in and never does, slowly",
-            "The same over a day.",
+            "Gives up logins, slowly",
+            "Logins begun and given up, or tried without TLS, over a day. Connections that only look do not count: \
+             monitoring makes one every minute.",
         )
     },
     Rule {

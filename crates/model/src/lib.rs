@@ -18,7 +18,7 @@ mod time;
 pub use ban::{Ban, Origin};
 pub use event::{Client, Event, EventKind, Stage, Tls};
 pub use network::{Network, NetworkError, canonical};
-pub use offence::{Account, Guess, Offence, OffenceKind};
+pub use offence::{Account, Guess, Offence, OffenceKind, Weight};
 pub use program::Program;
 pub use reason::Reason;
 pub use signal::{RuleId, Signal, Subject};

@@ -40,6 +40,20 @@ named! {
     }
 }
 
+named! {
+    /// How much an offence weighs.
+    pub enum Weight {
+        /// It stands in the statistics and never leads to a ban.
+        Noted = "noted",
+        /// It counts only where the client is known to have no confirmed name.
+        Weak = "weak",
+        /// It counts only in rules that are not strict: many at once are a probe, one now and then is a mail program.
+        Light = "light",
+        /// It counts.
+        Full = "full",
+    }
+}
+
 /// Something that counts against a source address, and against an account where it names one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offence {
@@ -59,8 +73,10 @@ pub struct Offence {
     pub guess: Option<Guess>,
     /// The service, as in the event.
     pub service: Box<str>,
-    /// How many there were in the one line, at least 1.
+    /// How many there were in the one line; 0 where they were counted already, or are the same guess again.
     pub count: u32,
+    /// How much each weighs.
+    pub weight: Weight,
 }
 
 /// A login name as it counts: lower case, valid UTF-8, at most 254 bytes (RFC 5321 section 4.5.3.1.3).
