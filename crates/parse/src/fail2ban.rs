@@ -1,0 +1,7 @@
+//! Lines of fail2ban.
+
+use mailward_model::Event;
+
+pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
+    let _ = (event, message);
+}
