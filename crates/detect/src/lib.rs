@@ -1,6 +1,20 @@
 //! Events into offences, offences into signals: windows and detectors.
 //!
-//! Pure: no clock, no files. Time is the event's own.
+//! Pure: no clock, no files. Time is the event's own. Memory is bounded by [`Capacity`], whatever is sent.
 #![forbid(unsafe_code)]
 
+mod bounded;
+mod connections;
+mod detector;
+mod gateway;
+mod joins;
+mod judge;
+mod networks;
+mod places;
 pub mod rules;
+mod source;
+mod window;
+
+pub use detector::{Detector, Login, Notice, Occupancy};
+pub use judge::judge;
+pub use rules::{Capacity, Patience, Rule, Rules};

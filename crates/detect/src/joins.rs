@@ -1,0 +1,145 @@
+//! One failed login counts once, although Postfix, Dovecot's auth and the login process each write a line.
+//!
+//! Dovecot's auth writes first, at the refusal; the line of the login process or of smtpd follows, with the same session
+//! id or the same address and user. It is then counted only as far as it tells of more attempts than were counted.
+
+use mailward_model::{Account, Event, EventKind, Span, Stage};
+use smallvec::SmallVec;
+
+use crate::bounded::{Bounded, Worth};
+use crate::source::Source;
+use crate::window::seconds;
+
+/// How long a refusal waits for the line that repeats it. Dovecot closes a login after three minutes, and its penalty
+/// delays the answer by up to 17 seconds.
+const PATIENCE: Span = Span::from_mins(4);
+
+/// A refused password that another line may repeat.
+#[derive(Clone, Copy, Debug)]
+struct Refusal {
+    session: Option<u64>,
+    account: Option<u64>,
+    number: u32,
+    secs: u32,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    refusals: SmallVec<[Refusal; 1]>,
+    /// smtpd processes that wrote a line about a login of this source which their disconnect line will repeat.
+    told: SmallVec<[(u32, u32); 1]>,
+}
+
+impl Worth for Pending {
+    fn worth(&self) -> (u32, u32) {
+        let last = self.refusals.last().map_or(0, |r| r.secs).max(self.told.last().map_or(0, |t| t.1));
+        (0, last)
+    }
+}
+
+/// What the lines so far told about logins that later lines repeat.
+#[derive(Debug)]
+pub(crate) struct Joins {
+    pending: Bounded<Source, Pending>,
+    hasher: foldhash::quality::RandomState,
+}
+
+impl Joins {
+    /// The most that one source can have pending.
+    const MOST: usize = 64;
+
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { pending: Bounded::new(capacity), hasher: foldhash::quality::RandomState::default() }
+    }
+
+    /// How many attempts this event adds to what was counted. It may be none.
+    pub(crate) fn new_attempts(&mut self, event: &Event<'_>, source: Source, account: Option<&Account>) -> u32 {
+        match event.kind {
+            EventKind::PasswordRefused => self.refused(event, source, account),
+            EventKind::LoginFailed => {
+                self.told(event, source);
+                let number = event.count.max(1).saturating_mul(event.repeated.max(1));
+                number.saturating_sub(self.claim(event, source, account, number))
+            }
+            EventKind::LoginUndecided => {
+                self.told(event, source);
+                event.repeated.max(1)
+            }
+            EventKind::LostConnection if event.stage == Stage::Auth => {
+                self.told(event, source);
+                event.repeated.max(1)
+            }
+            EventKind::Disconnect => self.at_disconnect(event, source),
+            _ => event.count.max(1).saturating_mul(event.repeated.max(1)),
+        }
+    }
+
+    fn refused(&mut self, event: &Event<'_>, source: Source, account: Option<&Account>) -> u32 {
+        let refusal = Refusal {
+            session: self.hash(event.session_id.bytes()),
+            account: account.and_then(|account| self.hash(account.name().as_bytes())),
+            number: event.repeated.max(1),
+            secs: seconds(event.time),
+        };
+        let pending = self.pending.entry(source, Pending::default);
+        if pending.refusals.len() >= Self::MOST {
+            pending.refusals.remove(0);
+        }
+        pending.refusals.push(refusal);
+        refusal.number
+    }
+
+    /// How many of these attempts were already counted; they are then used up.
+    fn claim(&mut self, event: &Event<'_>, source: Source, account: Option<&Account>, number: u32) -> u32 {
+        let session = self.hash(event.session_id.bytes());
+        let account = account.and_then(|account| self.hash(account.name().as_bytes()));
+        let oldest = seconds(event.time.minus(PATIENCE));
+        let Some(pending) = self.pending.get_mut(&source) else { return 0 };
+        pending.refusals.retain(|refusal| refusal.secs >= oldest);
+        let mut open = number;
+        for refusal in &mut pending.refusals {
+            let same = match (session, refusal.session) {
+                (Some(ours), Some(theirs)) => ours == theirs,
+                // Only one of the two programs knows sessions, or the user is hidden: address and user must do.
+                _ => account.is_none() || refusal.account.is_none() || account == refusal.account,
+            };
+            if same && open > 0 {
+                let used = refusal.number.min(open);
+                refusal.number -= used;
+                open -= used;
+            }
+        }
+        pending.refusals.retain(|refusal| refusal.number > 0);
+        number - open
+    }
+
+    /// Remembers that this smtpd process wrote a line about a failed login.
+    fn told(&mut self, event: &Event<'_>, source: Source) {
+        if event.pid == 0 || !event.session_id.is_empty() {
+            return;
+        }
+        let told = (event.pid, seconds(event.time));
+        let pending = self.pending.entry(source, Pending::default);
+        if pending.told.len() >= Self::MOST {
+            pending.told.remove(0);
+        }
+        pending.told.push(told);
+    }
+
+    /// The failed logins in a disconnect line, unless the same process has told of them.
+    fn at_disconnect(&mut self, event: &Event<'_>, source: Source) -> u32 {
+        let Some(pending) = self.pending.get_mut(&source) else { return event.count.max(1) };
+        let before = pending.told.len();
+        pending.told.retain(|(pid, _)| *pid != event.pid);
+        let told = before > pending.told.len();
+        if pending.told.is_empty() && pending.refusals.is_empty() {
+            self.pending.remove(&source);
+        }
+        if told { 0 } else { event.count.max(1) }
+    }
+
+    fn hash(&self, bytes: &[u8]) -> Option<u64> {
+        use std::hash::BuildHasher;
+        (!bytes.is_empty()).then(|| self.hasher.hash_one(bytes))
+    }
+}

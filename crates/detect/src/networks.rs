@@ -1,0 +1,56 @@
+//! Guilty neighbours: sources of one network that committed the same kind of offence.
+
+use mailward_model::{Network, OffenceKind};
+use smallvec::SmallVec;
+
+use crate::bounded::{Bounded, Worth};
+use crate::source::Source;
+
+/// A guilty source of a network, each once per kind, the latest last.
+#[derive(Clone, Copy, Debug)]
+struct Guilty {
+    source: Source,
+    kind: OffenceKind,
+    secs: u32,
+}
+
+#[derive(Debug, Default)]
+struct Neighbourhood {
+    guilty: SmallVec<[Guilty; 1]>,
+}
+
+impl Worth for Neighbourhood {
+    fn worth(&self) -> (u32, u32) {
+        (self.guilty.len() as u32, self.guilty.last().map_or(0, |guilty| guilty.secs))
+    }
+}
+
+/// The guilty sources of each network.
+#[derive(Debug)]
+pub(crate) struct Networks {
+    networks: Bounded<Network, Neighbourhood>,
+}
+
+impl Networks {
+    /// The most guilty sources that are kept of one network: more than any default threshold.
+    const MOST: usize = 32;
+
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { networks: Bounded::new(capacity) }
+    }
+
+    pub(crate) fn push(&mut self, network: Network, source: Source, kind: OffenceKind, secs: u32) {
+        let guilty = &mut self.networks.entry(network, Neighbourhood::default).guilty;
+        guilty.retain(|other| other.source != source || other.kind != kind);
+        if guilty.len() >= Self::MOST {
+            guilty.remove(0);
+        }
+        guilty.push(Guilty { source, kind, secs });
+    }
+
+    /// The sources of a network that were guilty of a kind since a second.
+    pub(crate) fn guilty(&self, network: Network, kind: OffenceKind, start: u32) -> SmallVec<[Source; 8]> {
+        let all = self.networks.get(&network).map_or(&[][..], |found| &found.guilty);
+        all.iter().filter(|g| g.kind == kind && g.secs > start).map(|g| g.source).collect()
+    }
+}

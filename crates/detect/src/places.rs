@@ -1,0 +1,172 @@
+//! Who is known: the places of successful logins, mail servers that deliver, names that were confirmed.
+
+use mailward_model::{Network, Span, Timestamp};
+use smallvec::SmallVec;
+
+use crate::bounded::{Bounded, Worth};
+use crate::source::Source;
+use crate::window::seconds;
+
+/// What is known of one source.
+#[derive(Debug, Default)]
+struct Place {
+    login: u32,
+    delivery: u32,
+    named: u32,
+    unnamed: u32,
+    seen: u32,
+}
+
+impl Worth for Place {
+    fn worth(&self) -> (u32, u32) {
+        let rank = if self.login > 0 { 2 } else { u32::from(self.delivery > 0) };
+        (rank, self.seen)
+    }
+}
+
+/// The last login from a network.
+#[derive(Debug, Default)]
+struct LastLogin(u32);
+
+impl Worth for LastLogin {
+    fn worth(&self) -> (u32, u32) {
+        (0, self.0)
+    }
+}
+
+/// What is known of the sources that behave.
+#[derive(Debug)]
+pub(crate) struct Places {
+    places: Bounded<Source, Place>,
+    networks: Bounded<Network, LastLogin>,
+    memory: Span,
+}
+
+impl Places {
+    pub(crate) fn new(capacity: usize, memory: Span) -> Self {
+        Self { places: Bounded::new(capacity), networks: Bounded::new(capacity), memory }
+    }
+
+    pub(crate) fn login(&mut self, source: Source, time: Timestamp) {
+        let now = seconds(time);
+        let place = self.places.entry(source, Place::default);
+        (place.login, place.seen) = (place.login.max(now), now);
+        for network in source.neighbourhoods() {
+            let last = self.networks.entry(network, LastLogin::default);
+            last.0 = last.0.max(now);
+        }
+    }
+
+    /// A mail server delivered a message; only one with a confirmed name becomes known by that.
+    pub(crate) fn delivery(&mut self, source: Source, time: Timestamp) {
+        let place = self.places.entry(source, Place::default);
+        (place.delivery, place.seen) = (seconds(time), seconds(time));
+    }
+
+    /// Postfix looked up the client's name and confirmed it, or not.
+    pub(crate) fn name(&mut self, source: Source, confirmed: bool, time: Timestamp) {
+        let now = seconds(time);
+        let place = self.places.entry(source, Place::default);
+        *(if confirmed { &mut place.named } else { &mut place.unnamed }) = now;
+        place.seen = now;
+    }
+
+    /// Whether somebody logged in from this source lately.
+    pub(crate) fn is_precious(&self, source: Source, time: Timestamp) -> bool {
+        self.places.get(&source).is_some_and(|place| self.fresh(place.login, time))
+    }
+
+    /// Whether somebody logged in from anywhere in this network lately.
+    pub(crate) fn is_precious_network(&self, network: Network, time: Timestamp) -> bool {
+        self.networks.get(&network).is_some_and(|last| self.fresh(last.0, time))
+    }
+
+    /// Whether this is a named mail server that delivered lately.
+    pub(crate) fn delivers(&self, source: Source, time: Timestamp) -> bool {
+        self.places
+            .get(&source)
+            .is_some_and(|place| self.fresh(place.delivery, time) && place.named > place.unnamed)
+    }
+
+    /// Whether the source is known to have no confirmed name.
+    pub(crate) fn is_nameless(&self, source: Source) -> bool {
+        self.places.get(&source).is_some_and(|place| place.unnamed > place.named)
+    }
+
+    fn fresh(&self, then: u32, time: Timestamp) -> bool {
+        then > 0 && then >= seconds(time.minus(self.memory))
+    }
+}
+
+/// What is known of one account.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    /// The last login.
+    login: u32,
+    /// Networks it logged in from, the latest last.
+    networks: SmallVec<[Network; 2]>,
+    /// Strangers that failed on it: source and second, each source once, the latest last.
+    pub(crate) strangers: SmallVec<[(Source, u32); 2]>,
+    /// Failures of strangers since the last login: their seconds, the latest last.
+    failures: SmallVec<[u32; 4]>,
+}
+
+impl Worth for Record {
+    fn worth(&self) -> (u32, u32) {
+        let last = self.strangers.last().map_or(0, |(_, secs)| *secs);
+        (if self.login > 0 { u32::MAX } else { self.strangers.len() as u32 }, last.max(self.login))
+    }
+}
+
+impl Record {
+    /// The most strangers, networks and failures that are kept of one account.
+    const MOST: usize = 32;
+
+    /// A stranger failed.
+    pub(crate) fn failed(&mut self, source: Source, now: u32, number: u32) {
+        self.strangers.retain(|(other, _)| *other != source);
+        if self.strangers.len() >= Self::MOST {
+            self.strangers.remove(0);
+        }
+        self.strangers.push((source, now));
+        for _ in 0..number.min(Self::MOST as u32) {
+            if self.failures.len() >= Self::MOST {
+                self.failures.remove(0);
+            }
+            self.failures.push(now);
+        }
+    }
+
+    /// Strangers that failed since a second.
+    pub(crate) fn strangers_since(&self, start: u32) -> impl Iterator<Item = Source> {
+        self.strangers.iter().filter(move |(_, secs)| *secs > start).map(|(source, _)| *source)
+    }
+
+    /// Whether anybody ever logged in with it.
+    pub(crate) const fn is_used(&self) -> bool {
+        self.login > 0
+    }
+
+    /// A login succeeded. Returns how many failures of strangers since `start` preceded it, if it came from a network
+    /// that the account never logged in from.
+    pub(crate) fn succeeded(&mut self, source: Source, now: u32, start: u32) -> u32 {
+        let mut is_new = true;
+        for network in source.neighbourhoods() {
+            if let Some(at) = self.networks.iter().position(|known| *known == network) {
+                is_new = false;
+                self.networks.remove(at);
+            } else if self.networks.len() >= Self::MOST {
+                self.networks.remove(0);
+            }
+            self.networks.push(network);
+        }
+        self.login = self.login.max(now);
+        let failures = self.failures.iter().filter(|secs| **secs > start).count() as u32;
+        if is_new {
+            self.failures.clear();
+            failures
+        } else {
+            0
+        }
+    }
+}
