@@ -1,0 +1,13 @@
+//! `cargo xtask lab`: the project's own lab; the commands are [`mailward_lab::cli`]'s.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use mailward_lab::{Program, cli};
+
+pub(crate) use mailward_lab::cli::Args;
+
+/// Runs one of the lab's commands. The lab starts this program again for its own processes, as `xtask lab __init`.
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    cli::run(args, &Program::this(&["lab"])?)
+}
