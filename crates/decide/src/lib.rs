@@ -4,8 +4,10 @@
 //! [`NeverBan::clear`], which mints [`Cleared`].
 #![forbid(unsafe_code)]
 
+mod bans;
 mod never_ban;
 mod settings;
 
+pub use bans::{Bans, Decision, Limit};
 pub use never_ban::{Cleared, NeverBan, Protected, Protection};
 pub use settings::{Budget, Ladder};

@@ -1,1 +1,189 @@
-//! parse, detect and decide as one pure function.
+//! parse, detect and decide as one pure function: [`Engine::step`] takes a line and tells what follows.
+//!
+//! The daemon, `replay`, `analyze` and the tests call the same function, so a replay over an old log gives exactly the
+//! decisions of the live run.
+#![forbid(unsafe_code)]
+
+use std::net::IpAddr;
+
+use mailward_decide::{Bans, Cleared, Decision, Limit, Protected};
+use mailward_detect::{Detector, Login, Notice};
+use mailward_model::{Ban, Event, EventKind, Network, Offence, Program, Signal, Subject, Timestamp};
+use mailward_parse::{Context, Parser};
+
+/// What follows from a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It is an offence.
+    Offence(Offence),
+    /// Somebody logged in.
+    Login(Login),
+    /// A rule's window is full.
+    Signal(Signal),
+    /// A ban, for that signal.
+    Ban(Cleared),
+    /// The signal asked for a ban, and none follows.
+    Refused(Refused),
+}
+
+/// Why a signal that asks for a ban leads to none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The target is never banned.
+    Protected(Protected),
+    /// Somebody logged in from that network lately.
+    Precious(Network),
+    /// A rule runs away.
+    OverBudget(Network, Limit),
+}
+
+/// What a line was, in the least words: for the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// When it was logged.
+    pub time: Timestamp,
+    /// Who wrote it.
+    pub program: Program,
+    /// What it says.
+    pub kind: EventKind,
+}
+
+/// When a ban counts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Now {
+    /// The line is being written just now, by this clock.
+    Clock(Timestamp),
+    /// The line is history: its own time counts.
+    Logged,
+}
+
+/// The chain from line to ban.
+#[derive(Debug)]
+pub struct Engine {
+    context: Context,
+    parsers: Vec<Parser>,
+    detector: Detector,
+    bans: Bans,
+    notices: Vec<Notice>,
+}
+
+impl Engine {
+    /// An engine that knows of no bans and no offences yet.
+    #[must_use]
+    pub const fn new(context: Context, detector: Detector, bans: Bans) -> Self {
+        Self { context, parsers: Vec::new(), detector, bans, notices: Vec::new() }
+    }
+
+    /// Takes a line of the log with this number; appends what follows to `effects`.
+    pub fn step(&mut self, log: usize, line: &[u8], now: Now, effects: &mut Vec<Effect>) -> Seen {
+        self.watch(log, line, now, effects, |_| {})
+    }
+
+    /// Like [`Engine::step`], and shows the event to `watch` before it is judged.
+    pub fn watch(
+        &mut self,
+        log: usize,
+        line: &[u8],
+        now: Now,
+        effects: &mut Vec<Effect>,
+        watch: impl FnOnce(&Event<'_>),
+    ) -> Seen {
+        while self.parsers.len() <= log {
+            self.parsers.push(Parser::new(self.context.clone()));
+        }
+        let Some(parser) = self.parsers.get_mut(log) else {
+            return Seen { time: Timestamp::default(), program: Program::Other, kind: EventKind::Unknown };
+        };
+        if let Now::Clock(clock) = now {
+            parser.set_reference(clock);
+        }
+        let event = parser.parse(line);
+        watch(&event);
+        let seen = Seen { time: event.time, program: event.program, kind: event.kind };
+        self.detector.observe(&event, &mut self.notices);
+        if !self.notices.is_empty() {
+            self.conclude(now, effects);
+        }
+        seen
+    }
+
+    /// Takes an event that did not come from a line of a log.
+    pub fn take(&mut self, event: &Event<'_>, now: Now, effects: &mut Vec<Effect>) {
+        self.detector.observe(event, &mut self.notices);
+        self.conclude(now, effects);
+    }
+
+    /// Detection, to ask what it knows.
+    #[must_use]
+    pub const fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// Detection, to bring back what was known before a restart.
+    pub const fn detector_mut(&mut self) -> &mut Detector {
+        &mut self.detector
+    }
+
+    /// The bans.
+    #[must_use]
+    pub const fn bans(&self) -> &Bans {
+        &self.bans
+    }
+
+    /// The bans, for what a person decides and for what was decided before a restart.
+    pub const fn bans_mut(&mut self) -> &mut Bans {
+        &mut self.bans
+    }
+
+    /// Lifts the bans that have ended by now.
+    pub fn expire(&mut self, now: Timestamp) -> Vec<Ban> {
+        self.bans.expire(now)
+    }
+
+    fn conclude(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let mut notices = std::mem::take(&mut self.notices);
+        for notice in notices.drain(..) {
+            match notice {
+                Notice::Offence(offence) => effects.push(Effect::Offence(offence)),
+                Notice::Login(login) => effects.push(Effect::Login(login)),
+                Notice::Signal(signal) => self.decide(signal, now, effects),
+            }
+        }
+        self.notices = notices;
+    }
+
+    fn decide(&mut self, signal: Signal, now: Now, effects: &mut Vec<Effect>) {
+        let now = match now {
+            Now::Clock(clock) => clock,
+            Now::Logged => signal.time,
+        };
+        if let Subject::Network(network) = signal.subject
+            && signal.asks_for_ban()
+            && self.detector.is_precious(network, signal.time)
+        {
+            effects.push(Effect::Signal(signal));
+            effects.push(Effect::Refused(Refused::Precious(network)));
+            return;
+        }
+        let consequence = match self.bans.decide(&signal, now) {
+            // While a ban is on its way to the kernel, the same source goes on to fill windows.
+            Decision::Known => return,
+            Decision::NoTarget => None,
+            Decision::Ban(cleared) => Some(Effect::Ban(cleared)),
+            Decision::Refused(protected) => Some(Effect::Refused(Refused::Protected(protected))),
+            Decision::OverBudget(limit) => {
+                Some(Effect::Refused(Refused::OverBudget(target(&signal.subject), limit)))
+            }
+        };
+        effects.push(Effect::Signal(signal));
+        effects.extend(consequence);
+    }
+}
+
+fn target(subject: &Subject) -> Network {
+    match subject {
+        Subject::Address(address) => Network::host(*address),
+        Subject::Network(network) => *network,
+        Subject::Account(_) => Network::host(IpAddr::from([0, 0, 0, 0])),
+    }
+}
