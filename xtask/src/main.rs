@@ -1,2 +1,37 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands: `cargo xtask setup`, `test`, `demo`, `lab`, `bench`, `docs`.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's command talks to the terminal")]
+
+mod docs;
+mod setup;
+mod test;
+mod tool;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Developer commands of Mailward.
+#[derive(clap::Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Command {
+    /// Installs what tests, lab and demo need.
+    Setup(setup::Args),
+    /// Runs everything that continuous integration runs.
+    Test(test::Args),
+    /// Writes the generated documents, or checks that they are fresh.
+    Docs(docs::Args),
+}
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    let result = tool::end_with_us().and_then(|()| match command {
+        Command::Setup(args) => setup::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Docs(args) => docs::run(&args),
+    });
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
