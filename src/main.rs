@@ -1,2 +1,10 @@
-//! Mailward.
-fn main() {}
+//! Mailward: makes a self-hosted mail server safe and keeps it safe. This file only maps an outcome to an exit code.
+#![forbid(unsafe_code)]
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}
