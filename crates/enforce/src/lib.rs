@@ -1,1 +1,24 @@
 //! Bans in the kernel by netlink, and in a Postfix CIDR table.
+//!
+//! [`Firewall`] keeps an nftables table of its own equal to a desired set of bans: it reads what is there and writes
+//! what differs, in transactions, so that no packet ever sees a table half done. [`Monitor`] tells when somebody else
+//! touched it. [`CidrTable`] is the same set for postscreen.
+#![forbid(unsafe_code)]
+
+mod channel;
+mod contents;
+mod element;
+mod error;
+mod firewall;
+mod kernel;
+mod layout;
+mod message;
+mod monitor;
+mod nf_tables;
+mod rule;
+
+pub use element::Element;
+pub use error::FirewallError;
+pub use firewall::{Counters, Firewall, Reconciled, Structure};
+pub use layout::{Action, MAIL_PORTS, Options};
+pub use monitor::{Heard, Monitor};

@@ -1,1 +1,37 @@
-//! What Mailward remembers: bans, offences, counts, allowlist, cursors.
+//! What Mailward remembers: bans and why, offences, logins, counts per hour, allowlist, cursors.
+//!
+//! One contract over an embedded SQLite in WAL mode. Whatever follows from a batch of log lines is one [`Batch`] and one
+//! transaction, together with the cursors behind those lines: after a crash the lines since the last commit are read
+//! again, so that every line counts once. A batch that holds a ban is on the disk when [`Store::commit`] returns; announce
+//! a ban only then.
+//!
+//! Nothing here reads a clock. Disk full and corruption are errors to go on from, see [`StoreError`].
+#![forbid(unsafe_code)]
+
+mod allowlist;
+mod bans;
+mod batch;
+mod codes;
+mod column;
+mod commit;
+mod counts;
+mod cursors;
+mod error;
+mod health;
+mod logins;
+mod offences;
+mod open;
+mod retain;
+mod schema;
+mod signals;
+
+pub use allowlist::Allowed;
+pub use bans::{BanFilter, Chain, Lift, PastBan, Standing};
+pub use batch::{Batch, Counter, CursorAt, Decided, Lifted, Login, Recorded, Tally};
+pub use error::StoreError;
+pub use health::Size;
+pub use logins::PastLogins;
+pub use offences::PastOffence;
+pub use open::Store;
+pub use retain::{Pruned, Retention};
+pub use signals::PastSignal;

@@ -1,0 +1,450 @@
+//! The firewall: keeps the kernel's table equal to the bans that should hold.
+
+use std::collections::BTreeMap;
+
+use mailward_decide::Cleared;
+use mailward_model::{Network, Timestamp};
+use rustix::io::Errno;
+
+use crate::channel::{Channel, Failure};
+use crate::contents::{Changes, Contents, Entry, FOREVER};
+use crate::element::{self, Change, Element};
+use crate::error::FirewallError;
+use crate::kernel::{self, Clock, Structure as Found};
+use crate::layout::{Action, Options, Set};
+use crate::message::Writer;
+use crate::nf_tables::msg;
+
+/// A table of our own in the kernel. It stays when this is dropped and when the process dies: bans end by their own
+/// timeouts, and a new process takes over what it finds.
+#[derive(Debug)]
+pub struct Firewall {
+    channel: Channel,
+    options: Options,
+    /// Networks may lie within each other, but ranges in the kernel may not overlap: what is to be written depends on
+    /// all of them. None before the first [`Self::reconcile`].
+    networks: Option<Networks>,
+}
+
+/// Banned networks, until when.
+type Networks = BTreeMap<Network, Timestamp>;
+
+/// What [`Firewall::reconcile`] found and did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reconciled {
+    /// How the table was.
+    pub structure: Structure,
+    /// Elements that were missing.
+    pub added: usize,
+    /// Elements that had another end.
+    pub refreshed: usize,
+    /// Elements that did not belong there.
+    pub removed: usize,
+    /// What is done to packets: [`Action::Drop`] where the kernel cannot reset in prerouting.
+    pub action: Action,
+}
+
+impl Reconciled {
+    /// Whether everything was as it should be, so that nothing was written.
+    #[must_use]
+    pub const fn was_right(&self) -> bool {
+        matches!(self.structure, Structure::Kept) && self.added + self.refreshed + self.removed == 0
+    }
+}
+
+/// How the table was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structure {
+    /// As it should be.
+    Kept,
+    /// It was not there.
+    Created,
+    /// Its chain or rules were not right and were replaced; the sets were kept.
+    RulesReplaced,
+    /// It was wrong in other ways, or had foreign things in it, and was replaced.
+    TableReplaced,
+}
+
+/// What the rules stopped since they were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Firewall {
+    /// Opens the way to the kernel; changes nothing.
+    ///
+    /// # Errors
+    /// Without `CAP_NET_ADMIN`, and on a kernel without nf_tables.
+    pub fn open(options: Options) -> Result<Self, FirewallError> {
+        let mut channel = Channel::open().map_err(|failure| FirewallError::of(&options.table, failure))?;
+        match channel.ask(msg::GET_GENERATION, 0, |_| {}, |_| {}) {
+            Ok(_) => Ok(Self { channel, options, networks: None }),
+            Err(Failure::Refused(refusal)) if refusal.errno != Errno::PERM => {
+                Err(FirewallError::Unsupported(refusal.errno.into()))
+            }
+            Err(failure) => Err(FirewallError::of(&options.table, failure)),
+        }
+    }
+
+    /// Makes the table hold these bans and nothing else. What is right is not touched, so a restart opens no gap; what
+    /// is wrong is replaced within one transaction. Bans that are over at `now` are left out.
+    ///
+    /// # Errors
+    /// What the kernel refuses. What somebody else changes meanwhile is tried again.
+    pub fn reconcile(&mut self, desired: &[&Cleared], now: Timestamp) -> Result<Reconciled, FirewallError> {
+        let clock = Clock::start(now);
+        let bans: Vec<(Network, Timestamp)> = desired.iter().map(|cleared| target(cleared)).collect();
+        let mut attempt = 1;
+        loop {
+            let manner = if attempt == 1 { Manner::Plain } else { Manner::Careful };
+            match self.reconcile_once(&bans, clock, manner) {
+                Err(error) if attempt < ATTEMPTS && error.is_mended_by_reconciling() => attempt += 1,
+                Err(FirewallError::Refused { errno, .. }) if self.may_lack_reset(&errno) => {
+                    self.options.action = Action::Drop;
+                }
+                Err(error) => {
+                    self.networks = None;
+                    return Err(error);
+                }
+                Ok(done) => {
+                    self.networks = Some(networks_of(&bans));
+                    return Ok(done);
+                }
+            }
+        }
+    }
+
+    /// Adds bans, at once. One that is there already gets the new end, sooner or later than the old one.
+    ///
+    /// # Errors
+    /// Where the kernel refuses, nothing is changed; see [`FirewallError::is_mended_by_reconciling`].
+    pub fn add(&mut self, bans: &[Cleared], now: Timestamp) -> Result<(), FirewallError> {
+        let bans: Vec<(Network, Timestamp)> = bans.iter().map(target).collect();
+        let hosts = Contents::of(bans.iter().copied().filter(|(target, _)| target.is_host()), now);
+        let hosts = |set| Changes { add: hosts.entries(set).to_vec(), ..Changes::default() };
+        let mut networks = bans.into_iter().filter(|(target, _)| !target.is_host()).peekable();
+        match networks.peek() {
+            None => self.change_hosts(now, hosts),
+            Some(_) => self.change(now, |known| known.extend(networks), hosts),
+        }
+    }
+
+    /// Lifts bans, at once. What is not there is no error, and a network within one that is lifted stays banned.
+    ///
+    /// # Errors
+    /// Where the kernel refuses, nothing is changed; see [`FirewallError::is_mended_by_reconciling`].
+    pub fn remove(&mut self, targets: &[Network], now: Timestamp) -> Result<(), FirewallError> {
+        let hosts = targets.iter().filter(|target| target.is_host()).map(|target| (*target, FOREVER));
+        let hosts = Contents::of(hosts, now);
+        let hosts = |set| Changes { remove: hosts.entries(set).to_vec(), ..Changes::default() };
+        match targets.iter().all(|target| target.is_host()) {
+            true => self.change_hosts(now, hosts),
+            false => self.change(now, |known| known.retain(|network, _| !targets.contains(network)), hosts),
+        }
+    }
+
+    /// What the kernel holds, in order of sets and addresses.
+    ///
+    /// # Errors
+    /// [`FirewallError::Changed`] where there is no table.
+    pub fn elements(&mut self) -> Result<Vec<Element>, FirewallError> {
+        let mut elements = Vec::new();
+        for set in Set::OF_BANS {
+            elements.extend(kernel::elements(&mut self.channel, &self.options, set)?);
+        }
+        Ok(elements)
+    }
+
+    /// What the rules have stopped; starts again from zero when they are replaced.
+    ///
+    /// # Errors
+    /// [`FirewallError::Changed`] where there is no table.
+    pub fn counters(&mut self) -> Result<Counters, FirewallError> {
+        let (packets, bytes) = kernel::counters(&mut self.channel, &self.options)?;
+        Ok(Counters { packets, bytes })
+    }
+
+    /// Takes the table away, and with it every ban. Without a table there is nothing to do.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn uninstall(&mut self) -> Result<(), FirewallError> {
+        self.networks = None;
+        if kernel::structure(&mut self.channel, &self.options)? == Found::Missing {
+            return Ok(());
+        }
+        let clock = Clock::start(Timestamp::default());
+        let mut work = Work::begin(&mut self.channel, &self.options, clock, Manner::Plain);
+        work.options.delete(&mut work.writer);
+        work.finish()
+    }
+
+    /// The netlink address that changes made here carry in notifications.
+    pub(crate) const fn port(&self) -> u32 {
+        self.channel.port()
+    }
+
+    /// The table's name.
+    pub(crate) fn table(&self) -> &str {
+        &self.options.table
+    }
+
+    fn reconcile_once(
+        &mut self,
+        bans: &[(Network, Timestamp)],
+        clock: Clock,
+        manner: Manner,
+    ) -> Result<Reconciled, FirewallError> {
+        let found = kernel::structure(&mut self.channel, &self.options)?;
+        let keeps_sets = matches!(found, Found::Right | Found::ChainWrong { .. });
+        let wanted = Contents::of(bans.iter().copied(), clock.now());
+        let mut all = Vec::new();
+        for set in Set::ALL {
+            let present = match keeps_sets {
+                true => kernel::entries(&mut self.channel, &self.options, set, clock)?,
+                false => Vec::new(),
+            };
+            let changes = match set {
+                Set::Ports => Changes::between(&present, &ports(&self.options), 0),
+                _ => Changes::between(&present, wanted.entries(set), TOLERANCE),
+            };
+            all.push((set, changes));
+        }
+        let mut work = Work::begin(&mut self.channel, &self.options, clock, manner);
+        work.build(found);
+        for (set, changes) in &all {
+            work.change(*set, changes)?;
+        }
+        work.finish()?;
+        Ok(self.report(found, &all))
+    }
+
+    fn report(&self, found: Found, all: &[(Set, Changes)]) -> Reconciled {
+        let count = |which: fn(&Changes) -> usize| all.iter().map(|(_, changes)| which(changes)).sum();
+        Reconciled {
+            structure: match found {
+                Found::Right => Structure::Kept,
+                Found::Missing => Structure::Created,
+                Found::ChainWrong { .. } => Structure::RulesReplaced,
+                Found::Wrong => Structure::TableReplaced,
+            },
+            added: count(|changes| changes.add.len()),
+            refreshed: count(|changes| changes.refresh.len()),
+            removed: count(|changes| changes.remove.len()),
+            action: self.options.action,
+        }
+    }
+
+    fn change_hosts(&mut self, now: Timestamp, hosts: impl Fn(Set) -> Changes) -> Result<(), FirewallError> {
+        if self.networks.is_none() {
+            return Err(FirewallError::Unknown);
+        }
+        let changes =
+            Set::OF_BANS.map(|set| (set, if set.is_interval() { Changes::default() } else { hosts(set) }));
+        self.write(now, &changes)
+    }
+
+    /// Changes the sets of addresses as told, and those of networks by what an edit changes in what they cover.
+    fn change(
+        &mut self,
+        now: Timestamp,
+        edit: impl FnOnce(&mut Networks),
+        hosts: impl Fn(Set) -> Changes,
+    ) -> Result<(), FirewallError> {
+        let before = self.networks.as_ref().ok_or(FirewallError::Unknown)?;
+        let mut after = before.clone();
+        edit(&mut after);
+        after.retain(|_, until| *until > now);
+        let (was, will) = (covered(before), covered(&after));
+        let changes = Set::OF_BANS.map(|set| match set.is_interval() {
+            true => (set, Changes::between(was.entries(set), will.entries(set), 0)),
+            false => (set, hosts(set)),
+        });
+        self.write(now, &changes)?;
+        self.networks = Some(after);
+        Ok(())
+    }
+
+    fn write(&mut self, now: Timestamp, changes: &[(Set, Changes)]) -> Result<(), FirewallError> {
+        let clock = Clock::start(now);
+        let mut done = self.write_once(clock, Manner::Plain, changes);
+        if matches!(done, Err(FirewallError::Changed { .. })) {
+            done = self.write_once(clock, Manner::Careful, changes);
+        }
+        done
+    }
+
+    fn write_once(
+        &mut self,
+        clock: Clock,
+        manner: Manner,
+        changes: &[(Set, Changes)],
+    ) -> Result<(), FirewallError> {
+        let mut work = Work::begin(&mut self.channel, &self.options, clock, manner);
+        for (set, changes) in changes {
+            work.change(*set, changes)?;
+        }
+        work.finish()
+    }
+
+    /// Kernels before 5.9 reset only in `input`, `forward` and `output`.
+    fn may_lack_reset(&self, errno: &std::io::Error) -> bool {
+        let errno = Errno::from_io_error(errno);
+        self.options.action == Action::Reset && matches!(errno, Some(Errno::OPNOTSUPP | Errno::INVAL))
+    }
+}
+
+/// Transactions, begun anew whenever one is full.
+struct Work<'a> {
+    channel: &'a mut Channel,
+    options: &'a Options,
+    clock: Clock,
+    manner: Manner,
+    writer: Writer,
+    empty: usize,
+}
+
+/// How elements are changed. Adding fails where there is one, taking away where there is none; so an element that may
+/// or may not be there is put there, taken away, and put there again: packets see only the result. (Not minding is
+/// possible, too, but for taking away since Linux 6.3 only, `NFT_MSG_DESTROYSETELEM`, and adding keeps the old end
+/// before 6.12.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// What is known holds; it is an error if it does not.
+    Plain,
+    /// What is known may be wrong.
+    Careful,
+}
+
+impl Manner {
+    const fn add(self) -> &'static [Change] {
+        match self {
+            Self::Plain => &[Change::Create],
+            Self::Careful => &[Change::Put, Change::Take, Change::Create],
+        }
+    }
+
+    const fn refresh(self) -> &'static [Change] {
+        match self {
+            Self::Plain => &[Change::Take, Change::Create],
+            Self::Careful => self.add(),
+        }
+    }
+
+    const fn remove(self) -> &'static [Change] {
+        match self {
+            Self::Plain => &[Change::Take],
+            Self::Careful => &[Change::Put, Change::Take],
+        }
+    }
+}
+
+impl<'a> Work<'a> {
+    fn begin(channel: &'a mut Channel, options: &'a Options, clock: Clock, manner: Manner) -> Self {
+        let writer = channel.transaction();
+        Self { empty: writer.len(), writer, channel, options, clock, manner }
+    }
+
+    /// Everything but the elements.
+    fn build(&mut self, found: Found) {
+        let writer = &mut self.writer;
+        match found {
+            Found::Right => {}
+            Found::Missing => self.options.create(writer),
+            Found::Wrong => {
+                self.options.delete(writer);
+                self.options.create(writer);
+            }
+            Found::ChainWrong { exists } => {
+                if exists {
+                    self.options.delete_chain(writer);
+                }
+                self.options.create_chain(writer);
+            }
+        }
+    }
+
+    /// Changes a set. Ranges must be free before others are put there, so removing comes first; a set of networks
+    /// changes in one piece, as long as a transaction can hold it.
+    fn change(&mut self, set: Set, changes: &Changes) -> Result<(), FirewallError> {
+        let Changes { add, refresh, remove } = changes;
+        if set.is_interval() {
+            self.make_room(element::size(set, 3 * (add.len() + refresh.len() + remove.len())) + SLACK)?;
+        }
+        self.each(set, remove, self.manner.remove())?;
+        self.each(set, refresh, self.manner.refresh())?;
+        self.each(set, add, self.manner.add())
+    }
+
+    fn each(&mut self, set: Set, entries: &[Entry], steps: &[Change]) -> Result<(), FirewallError> {
+        for entries in entries.chunks(element::PER_MESSAGE) {
+            self.make_room(element::size(set, entries.len()) * steps.len())?;
+            for step in steps {
+                element::write(
+                    &mut self.writer,
+                    (&self.options.table, set),
+                    *step,
+                    entries,
+                    self.clock.now(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self, bytes: usize) -> Result<(), FirewallError> {
+        if self.writer.len() + bytes <= self.channel.most() { Ok(()) } else { self.carry_out() }
+    }
+
+    fn carry_out(&mut self) -> Result<(), FirewallError> {
+        if self.writer.len() == self.empty {
+            return Ok(());
+        }
+        let full = core::mem::replace(&mut self.writer, Writer::new(0));
+        let done = self.channel.commit(full);
+        self.writer = self.channel.transaction();
+        done.map_err(|(failure, sent)| FirewallError::of_transaction(&self.options.table, failure, &sent))
+    }
+
+    fn finish(mut self) -> Result<(), FirewallError> {
+        self.carry_out()
+    }
+}
+
+fn target(cleared: &Cleared) -> (Network, Timestamp) {
+    (cleared.ban().target, cleared.ban().until.unwrap_or(FOREVER))
+}
+
+/// Networks without single addresses; of one that is named twice the later end.
+fn networks_of(bans: &[(Network, Timestamp)]) -> Networks {
+    let mut networks = Networks::new();
+    for (target, until) in bans.iter().filter(|(target, _)| !target.is_host()) {
+        let end = networks.entry(*target).or_insert(*until);
+        *end = (*end).max(*until);
+    }
+    networks
+}
+
+/// What networks cover, those that are over included.
+fn covered(networks: &Networks) -> Contents {
+    Contents::of(networks.iter().map(|(network, until)| (*network, *until)), Timestamp::from_micros(i64::MIN))
+}
+
+fn ports(options: &Options) -> Vec<Entry> {
+    let key = |port: u16| u128::from(port);
+    options
+        .closed_ports()
+        .into_iter()
+        .map(|port| Entry { first: key(port), last: key(port), until: FOREVER })
+        .collect()
+}
+
+/// How far the end of an element may be off, in microseconds.
+const TOLERANCE: u64 = 2_000_000;
+const ATTEMPTS: u32 = 5;
+/// For the heads of more messages than one.
+const SLACK: usize = 2048;

@@ -1,0 +1,82 @@
+//! Dovecot's session ids: base64 of 48 bits of microseconds, the client's port and the client's address
+//! (`client_get_session_id()` in login-common/client-common.c, unchanged from 2.1 to 2.4).
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use mailward_model::{Timestamp, canonical};
+
+/// The microseconds that the id can hold before it starts again, about nine years.
+const WRAP: i64 = 1 << 48;
+/// A connection is logged soon after it began, but the log's zone may be guessed wrong.
+const NEAR: i64 = 2 * 86_400 * 1_000_000;
+
+/// Whether the id contradicts `address`: it is one that Dovecot made at about `time`, for another address. An id of
+/// another shape or time, as a proxy may forward, says nothing.
+pub(super) fn contradicts(id: &[u8], address: IpAddr, time: Timestamp) -> bool {
+    let Some((micros, whose)) = decode(id) else { return false };
+    let age = (time.micros() - micros).rem_euclid(WRAP);
+    let near = !(NEAR..=WRAP - NEAR).contains(&age);
+    near && whose != address
+}
+
+/// The time, modulo [`WRAP`], and the address in an id.
+fn decode(id: &[u8]) -> Option<(i64, IpAddr)> {
+    let mut bytes = [0_u8; 24];
+    let bytes = bytes.get_mut(..id.len() / 4 * 3)?;
+    for (four, three) in id.chunks(4).zip(bytes.chunks_mut(3)) {
+        let mut bits = 0_u32;
+        for &digit in four {
+            bits = bits << 6 | u32::from(base64(digit)?);
+        }
+        three.copy_from_slice(bits.to_be_bytes().get(1..)?);
+    }
+    let micros = bytes.get(..6)?.iter().rev().fold(0_i64, |micros, &b| micros << 8 | i64::from(b));
+    let address = match (id.len(), bytes.get(8..)?) {
+        (16, v4) => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(v4).ok()?)),
+        (32, v6) => canonical(IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(v6).ok()?))),
+        _ => return None,
+    };
+    Some((micros, address))
+}
+
+const fn base64(digit: u8) -> Option<u8> {
+    Some(match digit {
+        b'A'..=b'Z' => digit - b'A',
+        b'a'..=b'z' => digit - b'a' + 26,
+        b'0'..=b'9' => digit - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-20T18:34:02Z, when Dovecot 2.4.1 made the first of these ids.
+    const NOW: Timestamp = Timestamp::from_secs(1_795_199_642);
+
+    #[test]
+    fn an_id_knows_its_client() {
+        let real: IpAddr = "192.0.2.40".parse().unwrap();
+        let forged: IpAddr = "192.0.2.66".parse().unwrap();
+        for (id, address, want) in [
+            (&b"SEn4fLlgZ6XAAAIo"[..], real, false),
+            (b"SEn4fLlgZ6XAAAIo", forged, true),
+            (b"AAAA", forged, false),
+            (b"SEn4fLlgZ6XAAAI", forged, false),
+            (b"SEn4fLlgZ6XAAAI:", forged, false),
+            (b"AAAAAAAAAAAAAAAA", forged, false),
+            (b"", forged, false),
+            (&[b'A'; 4096], forged, false),
+        ] {
+            assert_eq!(contradicts(id, address, NOW), want, "{}", String::from_utf8_lossy(id));
+        }
+        let another_time = Timestamp::from_secs(NOW.secs() + 86_400 * 30);
+        assert!(
+            !contradicts(b"SEn4fLlgZ6XAAAIo", forged, another_time),
+            "an id of another time was forwarded"
+        );
+    }
+}

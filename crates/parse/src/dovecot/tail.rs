@@ -1,0 +1,155 @@
+//! What a login process appends to what it says (`login_log_format_elements`):
+//! `user=<…>, method=PLAIN, rip=192.0.2.1, lip=192.0.2.10, mpid=1, TLS, session=<…>`.
+//!
+//! The client chooses the user name (up to 80 bytes, control bytes become `?`) and, before 2.4, the text of the
+//! mechanism. It may write `>, method=PLAIN, rip=…, session=<…>` there. But Dovecot writes the true `rip=` after both,
+//! and nothing of the client's after that, so the last one is the true one; and the session id at the end, which holds the
+//! client's address, must not contradict it.
+//!
+//! An administrator may have put the elements into another order. With `rip=` before `user=<` the first one is the true
+//! one. With text of the client after `rip=` and without a session id (`%{local_name}` last, say) no end of the line
+//! belongs to Dovecot, and an address there could be forged: a documented limit.
+
+use core::net::IpAddr;
+
+use mailward_model::{Text, Timestamp, Tls};
+
+use super::session_id;
+use crate::scan::{address, contains, decimal32, find, rsplit_str, split_str, take_until};
+
+#[derive(Default)]
+pub(super) struct Tail<'a> {
+    /// What the process said before the elements.
+    pub(super) said: &'a [u8],
+    pub(super) user: &'a [u8],
+    pub(super) method: &'a [u8],
+    pub(super) address: Option<IpAddr>,
+    /// `TLS`, `TLS handshaking: <error>`, `secured`, `TLSv1.3 with cipher …`, or nothing.
+    pub(super) secured: &'a [u8],
+    pub(super) session: &'a [u8],
+}
+
+/// Whose text stands before the elements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Only the program's.
+    Own,
+    /// A user name, or what another server answered, is in it.
+    Mixed,
+}
+
+/// The elements; none where the line has none.
+pub(super) fn read(text: &[u8], said: Said, time: Timestamp) -> Option<Tail<'_>> {
+    let mut tail = match split_str(text, b": user=<") {
+        Some((before, list)) if said == Said::Mixed || own_rip(before).is_none() => user_first(before, list)?,
+        _ if said == Said::Own => rip_first(text)?,
+        _ => return None,
+    };
+    if tail.address.is_some_and(|address| session_id::contradicts(tail.session, address, time)) {
+        tail.address = None;
+    }
+    Some(tail)
+}
+
+/// The order that Dovecot comes with.
+fn user_first<'a>(said: &'a [u8], list: &'a [u8]) -> Option<Tail<'a>> {
+    let (before, after) = rsplit_str(list, b", rip=")?;
+    let (user, method) = user_and_method(before);
+    let tail = Tail { said, user, method, ..after_rip(after) };
+    Some(tail)
+}
+
+/// `alice>, method=PLAIN` or `alice>`.
+fn user_and_method(before: &[u8]) -> (&[u8], &[u8]) {
+    match rsplit_str(before, b">, method=") {
+        Some((user, method)) if is_mechanism(method) => (user, method),
+        _ => (before.strip_suffix(b">").unwrap_or(before), b""),
+    }
+}
+
+fn is_mechanism(text: &[u8]) -> bool {
+    matches!(text.len(), 1..=20)
+        && text.iter().all(|&b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
+}
+
+/// An order in which `rip=` comes before any text of the client.
+fn rip_first(text: &[u8]) -> Option<Tail<'_>> {
+    let at = own_rip(text)?;
+    let after = text.get(at + 4..)?;
+    let (address_text, rest) = take_until(after, |b| b == b',');
+    let said = split_str(text, b"): ").map_or_else(
+        || take_until(text, |b| b == b':').0,
+        |(before, _)| text.get(..=before.len()).unwrap_or(before),
+    );
+    let user = split_str(rest, b"user=<").map_or(&b""[..], |(_, user)| take_until(user, |b| b == b'>').0);
+    let session =
+        rsplit_str(rest, b", session=<").and_then(|(_, id)| id.strip_suffix(b">")).unwrap_or_default();
+    Some(Tail { said, user, address: address(address_text), session, ..Tail::default() })
+}
+
+/// Where `rip=` first stands as an element.
+fn own_rip(text: &[u8]) -> Option<usize> {
+    let at = find(text, b" rip=")?;
+    matches!(text.get(..at)?.last(), Some(b',' | b':')).then_some(at + 1)
+}
+
+/// `192.0.2.1, lip=192.0.2.10, mpid=1, TLS, session=<…>`. The address counts only if all that follows is well-formed.
+fn after_rip(after: &[u8]) -> Tail<'_> {
+    let (address_text, rest) = take_until(after, |b| b == b',');
+    let Some((secured, session)) = elements(rest) else { return Tail::default() };
+    Tail { address: address(address_text), secured, session, ..Tail::default() }
+}
+
+/// The elements after the address: those about TLS, and the session id.
+fn elements(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+    if contains(rest, b"user=<") {
+        return None;
+    }
+    let (middle, session) = match rsplit_str(rest, b", session=<") {
+        Some((middle, id)) => {
+            let (id, end) = take_until(id, |b| b == b'>');
+            (end == b">" || end.starts_with(b">, ")).then_some((middle, id))?
+        }
+        None => (rest, &b""[..]),
+    };
+    let middle = match middle.strip_prefix(b", lip=") {
+        Some(local) => {
+            let (local, middle) = take_until(local, |b| b == b',');
+            address(local)?;
+            middle
+        }
+        None => middle,
+    };
+    let middle = match middle.strip_prefix(b", mpid=") {
+        Some(pid) => {
+            let (pid, middle) = take_until(pid, |b| b == b',');
+            decimal32(pid)?;
+            middle
+        }
+        None => middle,
+    };
+    if middle.is_empty() {
+        return Some((middle, session));
+    }
+    Some((middle.strip_prefix(b", ")?, session))
+}
+
+impl<'a> Tail<'a> {
+    /// The error of a handshake that was not finished; empty where it just stopped.
+    pub(super) fn handshake_error(&self) -> Option<&'a [u8]> {
+        let error = self.secured.strip_prefix(b"TLS handshaking")?;
+        Some(error.strip_prefix(b": ").unwrap_or_default())
+    }
+
+    /// TLS, where it was established.
+    pub(super) fn tls(&self) -> Option<Tls<'a>> {
+        if !self.secured.starts_with(b"TLS") || self.handshake_error().is_some() {
+            return None;
+        }
+        let detail = self.secured.strip_prefix(b"TLS, ").unwrap_or(self.secured);
+        let Some((protocol, cipher)) = split_str(detail, b" with cipher ") else {
+            return Some(Tls { protocol: Text::EMPTY, cipher: Text::EMPTY });
+        };
+        Some(Tls { protocol: Text::new(protocol), cipher: Text::new(take_until(cipher, |b| b == b' ').0) })
+    }
+}

@@ -1,0 +1,12 @@
+//! The store against the file system, the crash and an obvious oracle.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking"
+)]
+
+mod make;
+mod opening;
+mod round_trip;
