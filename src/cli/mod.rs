@@ -2,6 +2,7 @@
 
 mod input;
 mod parse;
+mod replay;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ Start with:
 enum Command {
     /// Log lines into typed events, a JSON line each.
     Parse(parse::Args),
+    /// What the rules would decide on a log, by the log's own time, a JSON line each.
+    Replay(replay::Args),
 }
 
 /// How a command prints its data.
@@ -80,6 +83,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Parse(args) => parse::run(args),
+        Command::Replay(args) => replay::run(cli.config.as_deref(), args),
     }
 }
 
@@ -94,4 +98,16 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 #[expect(clippy::print_stderr, reason = "the one place where errors reach the terminal")]
 fn complain(error: &anyhow::Error) {
     eprintln!("mailward: {error:#}");
+}
+
+/// An engine with the rules and lists of the configuration.
+fn engine(
+    _config: Option<&std::path::Path>,
+    context: mailward_parse::Context,
+) -> anyhow::Result<mailward_engine::Engine> {
+    use mailward_decide::{Bans, Budget, Ladder, NeverBan};
+    use mailward_detect::{Capacity, Detector, Patience, Rules};
+    let detector = Detector::new(Rules::default(), Patience::default(), Capacity::default());
+    let bans = Bans::new(NeverBan::built_in(), Ladder::default(), Budget::default());
+    Ok(mailward_engine::Engine::new(context, detector, bans))
 }

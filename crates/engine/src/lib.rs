@@ -4,8 +4,6 @@
 //! decisions of the live run.
 #![forbid(unsafe_code)]
 
-use std::net::IpAddr;
-
 use mailward_decide::{Bans, Cleared, Decision, Limit, Protected};
 use mailward_detect::{Detector, Login, Notice};
 use mailward_model::{Ban, Event, EventKind, Network, Offence, Program, Signal, Subject, Timestamp};
@@ -34,7 +32,7 @@ pub enum Refused {
     /// Somebody logged in from that network lately.
     Precious(Network),
     /// A rule runs away.
-    OverBudget(Network, Limit),
+    OverBudget(Subject, Limit),
 }
 
 /// What a line was, in the least words: for the counts.
@@ -172,18 +170,10 @@ impl Engine {
             Decision::Ban(cleared) => Some(Effect::Ban(cleared)),
             Decision::Refused(protected) => Some(Effect::Refused(Refused::Protected(protected))),
             Decision::OverBudget(limit) => {
-                Some(Effect::Refused(Refused::OverBudget(target(&signal.subject), limit)))
+                Some(Effect::Refused(Refused::OverBudget(signal.subject.clone(), limit)))
             }
         };
         effects.push(Effect::Signal(signal));
         effects.extend(consequence);
-    }
-}
-
-fn target(subject: &Subject) -> Network {
-    match subject {
-        Subject::Address(address) => Network::host(*address),
-        Subject::Network(network) => *network,
-        Subject::Account(_) => Network::host(IpAddr::from([0, 0, 0, 0])),
     }
 }

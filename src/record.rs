@@ -1,0 +1,145 @@
+//! What follows from a line, as a JSON line: the same for `guard` and `replay`.
+
+use std::net::IpAddr;
+
+use mailward_engine::{Effect, Refused};
+use mailward_model::{Ban, Offence, Signal, Subject, Timestamp};
+use serde::Serialize;
+
+/// One effect as JSON. `event` tells which fields there are.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Record {
+    pub(crate) time: String,
+    /// `offence`, `login`, `signal`, `ban`, `refused`, `unban`.
+    pub(crate) event: &'static str,
+    /// The number of the line that decided it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) n: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<&'static str>,
+    /// The source of an offence or login; the target of a ban, where that is one address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<IpAddr>,
+    /// The address or network that is banned, or that a signal is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) service: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) weight: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) threshold: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) window: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
+    /// The end of a ban; absent where it holds until lifted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+}
+
+impl Record {
+    /// The record of an effect at a time.
+    pub(crate) fn of(effect: &Effect, time: Timestamp) -> Self {
+        match effect {
+            Effect::Offence(offence) => Self::offence(offence),
+            Effect::Login(login) => Self {
+                address: Some(login.address),
+                account: Some(login.account.to_string()),
+                ..Self::at("login", login.time)
+            },
+            Effect::Signal(signal) => Self::signal(signal),
+            Effect::Ban(cleared) => Self::ban(cleared.ban()),
+            Effect::Refused(refused) => Self::refused(refused, time),
+        }
+    }
+
+    /// The record of a ban.
+    pub(crate) fn ban(ban: &Ban) -> Self {
+        Self {
+            address: ban.target.is_host().then(|| ban.target.address()),
+            target: Some(ban.target.to_string()),
+            rule: Some(ban.by.to_string()),
+            from: Some(ban.from.to_string()),
+            until: ban.until.map(|until| until.to_string()),
+            step: Some(ban.step),
+            origin: Some(ban.origin.name()),
+            reason: Some(ban.reason.to_string()),
+            ..Self::at("ban", ban.from)
+        }
+    }
+
+    /// The record of a ban that ended or was lifted.
+    pub(crate) fn unban(ban: &Ban, time: Timestamp) -> Self {
+        Self { event: "unban", time: time.to_string(), ..Self::ban(ban) }
+    }
+
+    fn at(event: &'static str, time: Timestamp) -> Self {
+        Self { time: time.to_string(), event, ..Self::default() }
+    }
+
+    fn offence(offence: &Offence) -> Self {
+        Self {
+            kind: Some(offence.kind.name()),
+            address: Some(offence.address),
+            account: offence.account.as_ref().map(ToString::to_string),
+            service: (!offence.service.is_empty()).then(|| offence.service.to_string()),
+            count: Some(offence.count),
+            weight: Some(offence.weight.name()),
+            reason: Some(offence.reason.name().to_owned()),
+            ..Self::at("offence", offence.time)
+        }
+    }
+
+    fn signal(signal: &Signal) -> Self {
+        let address = match &signal.subject {
+            Subject::Address(address) => Some(*address),
+            Subject::Network(_) | Subject::Account(_) => None,
+        };
+        let (target, account) = match &signal.subject {
+            Subject::Account(account) => (None, Some(account.to_string())),
+            other => (Some(other.to_string()), None),
+        };
+        Self {
+            kind: Some(signal.kind.name()),
+            address,
+            target,
+            account,
+            rule: Some(signal.rule.to_string()),
+            count: Some(signal.count),
+            threshold: Some(signal.threshold),
+            window: Some(signal.window.to_string()),
+            ..Self::at("signal", signal.time)
+        }
+    }
+
+    fn refused(refused: &Refused, time: Timestamp) -> Self {
+        let (target, reason) = match refused {
+            Refused::Protected(protected) => (protected.target.to_string(), protected.to_string()),
+            Refused::Precious(network) => (
+                network.to_string(),
+                "somebody logged in from this network lately; its addresses are judged one by one".to_owned(),
+            ),
+            Refused::OverBudget(subject, limit) => (
+                subject.to_string(),
+                format!(
+                    "the budget is used up ([budget] {}); no further bans by rules for now",
+                    limit.name()
+                ),
+            ),
+        };
+        Self { target: Some(target), reason: Some(reason), ..Self::at("refused", time) }
+    }
+}
