@@ -2,13 +2,16 @@
 #![expect(clippy::print_stdout, reason = "a developer's command talks to the terminal")]
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
+use crate::attack::{self, Settings};
 use crate::host::{self, Lab, LogFormat, Options, Program};
+use crate::legit;
 use crate::topology::Place;
 
 /// A real mail host, its users and its attackers, in network namespaces of this machine.
@@ -52,6 +55,20 @@ enum Command {
         #[arg(trailing_var_arg = true, required = true, allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
+    /// Attacks the mail host and tells what the attacker saw, as a JSON line.
+    Attack(Attack),
+    /// Honest users work; status 1 if anything is hindered or an honest address cannot connect afterwards.
+    Legit {
+        /// Also what looks suspicious and is not.
+        #[arg(long)]
+        hard: bool,
+        /// Rounds of ordinary mail.
+        #[arg(long, default_value_t = 1)]
+        rounds: usize,
+        /// Prints every step as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Rotates the mail log as logrotate does.
     Rotate {
         /// Copies and truncates instead of renaming.
@@ -70,6 +87,42 @@ enum Command {
     },
 }
 
+#[derive(Debug, clap::Args)]
+struct Attack {
+    /// The attack's name.
+    #[arg(required_unless_present = "list")]
+    name: Option<String>,
+    /// Lists the attacks.
+    #[arg(long)]
+    list: bool,
+    /// Addresses to attack from, instead of the attack's own.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    from: Vec<IpAddr>,
+    /// Attempts.
+    #[arg(long)]
+    count: Option<usize>,
+    /// Attempts a second.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Attempts under way at the same time, at the most.
+    #[arg(long)]
+    parallel: Option<usize>,
+    /// Seconds for which slow attackers hold a connection.
+    #[arg(long, default_value_t = 20)]
+    hold: u64,
+    /// Fails unless the attacker ends up so.
+    #[arg(long, value_enum)]
+    expect: Option<End>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum End {
+    /// At least one address is shut out.
+    Blocked,
+    /// Every address can still connect.
+    Open,
+}
+
 /// Runs one command. `program` is how this program is started again for the lab's own processes.
 ///
 /// # Errors
@@ -84,6 +137,9 @@ pub fn run(args: &Args, program: &Program) -> Result<ExitCode> {
         Command::Down { purge } => down(open()?, *purge),
         Command::Status => status(&open()?),
         Command::Exec { place, command } => exec(&open()?, *place, command),
+        Command::Attack(Attack { list: true, .. }) => list(),
+        Command::Attack(args) => attack(&open()?, args),
+        Command::Legit { hard, rounds, json } => legit(&open()?, *rounds, *hard, *json),
         Command::Rotate { copytruncate } => open()?.rotate(*copytruncate).map(|()| ExitCode::SUCCESS),
         Command::Init { lab } => host::init(lab).map(|()| ExitCode::SUCCESS),
         Command::World { lab, leased } => host::world(lab, *leased).map(|()| ExitCode::SUCCESS),
@@ -122,4 +178,47 @@ fn exec(lab: &Lab, place: Place, command: &[OsString]) -> Result<ExitCode> {
     let Some((program, args)) = command.split_first() else { return Ok(ExitCode::from(2)) };
     let status = lab.exec(place, program, args)?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
+
+fn list() -> Result<ExitCode> {
+    for attack in attack::all() {
+        let (count, rate) = (attack.count, attack.rate);
+        println!("{:24} {} ({count} attempts, {rate} a second)", attack.name, attack.doc);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn attack(lab: &Lab, args: &Attack) -> Result<ExitCode> {
+    let name = args.name.as_deref().unwrap_or_default();
+    let attack = attack::named(name)
+        .with_context(|| format!("no attack {name}; say: cargo xtask lab attack --list"))?;
+    let settings = Settings {
+        count: args.count,
+        rate: args.rate,
+        parallel: args.parallel,
+        from: args.from.clone(),
+        hold: Duration::from_secs(args.hold),
+        ..Settings::default()
+    };
+    let outcome = attack::run(lab, &attack, &settings)?;
+    println!("{}", serde_json::to_string(&outcome)?);
+    let end = if outcome.sources_blocked > 0 { End::Blocked } else { End::Open };
+    let as_expected = args.expect.is_none_or(|expected| expected == end);
+    Ok(if as_expected { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn legit(lab: &Lab, rounds: usize, hard: bool, json: bool) -> Result<ExitCode> {
+    let report = legit::run(lab, rounds, hard)?;
+    if json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        for step in &report.steps {
+            let how = step.failure.as_ref().map_or("ok".to_owned(), |why| format!("FAILED: {why}"));
+            println!("{:6.1} s  {}: {how}", step.seconds, step.what);
+        }
+        for (address, port) in &report.shut_out {
+            println!("SHUT OUT: {address} cannot connect to port {port}");
+        }
+    }
+    Ok(if report.unhindered() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -9,8 +9,11 @@
 //! misbehave), [`attack`] and [`legit`] (what is done with them), [`matrix`] (all of it at once).
 #![forbid(unsafe_code)]
 
+pub mod attack;
 pub mod cli;
+pub mod client;
 pub mod host;
+pub mod legit;
 pub mod topology;
 
 pub use host::{Lab, LogFormat, Options, Program};
