@@ -50,6 +50,11 @@ pub(crate) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     find(bytes, needle).is_some()
 }
 
+/// Whether the text begins with one of these.
+pub(crate) fn starts_with_any(bytes: &[u8], beginnings: &[&[u8]]) -> bool {
+    beginnings.iter().any(|beginning| bytes.starts_with(beginning))
+}
+
 /// Up to the first byte of which `stop` says so, and the rest that begins with it. Never fails; meant for short runs.
 pub(crate) fn take_until(bytes: &[u8], stop: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|&b| stop(b)).unwrap_or(bytes.len());

@@ -1,0 +1,143 @@
+//! smtpd(8): sessions of clients.
+
+use mailward_model::{Client, Event, EventKind, Reason, Stage, Text};
+
+use super::{client, known, known_for, refusal, stage, tls};
+use crate::scan::{address, decimal32, rsplit, rsplit_str, split_str};
+
+/// Lines without a queue id.
+pub(super) fn session<'a>(event: &mut Event<'a>, message: &'a [u8]) -> Option<()> {
+    match message.first()? {
+        b'c' => connect(event, message.strip_prefix(b"connect from ")?),
+        b'd' => disconnect(event, message.strip_prefix(b"disconnect from ")?),
+        b'A' | b'T' | b'U' | b'V' => tls::established(event, message),
+        b'S' => tls::accept_error(event, message),
+        b'N' => with_queue_id(event, message.strip_prefix(b"NOQUEUE: ")?),
+        b'l' | b't' | b'b' => broken_off(event, message),
+        b'i' => pipelining(event, message.strip_prefix(b"improper command pipelining after ")?),
+        _ => None,
+    }
+}
+
+/// Lines after a queue id or `NOQUEUE`.
+pub(super) fn with_queue_id<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
+    if let Some(rest) = text.strip_prefix(b"client=") {
+        return message_begun(event, rest);
+    }
+    // Since 3.10 the end of a session names its message.
+    refusal::read(event, text).or_else(|| broken_off(event, text)).or_else(|| super::queue::read(event, text))
+}
+
+/// The line ends with the client, so the last bracket is the address, whatever the name.
+fn connect<'a>(event: &mut Event<'a>, peer: &'a [u8]) -> Option<()> {
+    event.client = client_at_end(peer);
+    if event.client.is_none() && peer != b"unknown[unknown]" {
+        return None;
+    }
+    event.stage = Stage::Connect;
+    known(event, EventKind::Connect)
+}
+
+/// `name[address]`, or `name[address]:port` (`smtpd_client_port_logging`), to the end of the text.
+fn client_at_end(peer: &[u8]) -> Option<Client<'_>> {
+    let (peer, port) = match peer.strip_suffix(b"]") {
+        Some(peer) => (peer, 0),
+        None => {
+            let (peer, port) = rsplit_str(peer, b"]:")?;
+            (peer, decimal32(port).and_then(|port| u16::try_from(port).ok())?)
+        }
+    };
+    let (name, inside) = rsplit(peer, b'[')?;
+    let name = if name == b"unknown" { Text::EMPTY } else { Text::new(name) };
+    Some(Client { address: address(inside)?, port, name })
+}
+
+/// `name[address] ehlo=1 auth=0/1 quit=1 commands=2/3`: successes, and after a slash all of that command.
+fn disconnect<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
+    let (client, counts) = client(text)?;
+    event.client = client;
+    event.detail = Text::new(counts.strip_prefix(b" ").unwrap_or(counts));
+    let mut failed = 0;
+    for pair in counts.split(|&b| b == b' ') {
+        if let Some(auth) = pair.strip_prefix(b"auth=0/") {
+            // Nobody writes "SASL ... failed" for AUTH where it is not offered: this is its only trace.
+            event.count = decimal32(auth)?.max(1);
+            event.reason = Reason::CredentialsRefused;
+            event.stage = Stage::Auth;
+        } else if let Some(all) = pair.strip_prefix(b"commands=") {
+            failed = failures(all).unwrap_or(0);
+        }
+    }
+    if event.reason == Reason::None {
+        event.count = failed.max(1);
+    }
+    known(event, EventKind::Disconnect)
+}
+
+fn failures(counts: &[u8]) -> Option<u32> {
+    let (succeeded, all) = crate::scan::split(counts, b'/')?;
+    decimal32(all)?.checked_sub(decimal32(succeeded)?)
+}
+
+/// `lost connection after STAGE from client`, also `timeout`, `too many errors` and `bare <LF> received`.
+fn broken_off<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
+    let (what, _) = split_str(text.get(..64).unwrap_or(text), b" after ")?;
+    let (kind, reason) = match what {
+        b"lost connection" => (EventKind::LostConnection, Reason::ConnectionLost),
+        b"timeout" => (EventKind::Timeout, Reason::Timeout),
+        b"too many errors" => (EventKind::TooManyErrors, Reason::TooManyErrors),
+        b"bare <LF> received" | b"bare <CR> received" => (EventKind::BareNewline, Reason::BareNewline),
+        _ => return None,
+    };
+    let (command, rest) = split_str(text.get(what.len() + 7..)?, b" from ")?;
+    let (client, rest) = client(rest)?;
+    rest.is_empty().then_some(())?;
+    event.client = client;
+    event.stage = stage(command);
+    known_for(event, kind, reason, command)
+}
+
+/// `DATA from client: what came too early`.
+fn pipelining<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
+    let (command, rest) = split_str(text, b" from ")?;
+    let (client, rest) = client(rest)?;
+    event.client = client;
+    event.stage = stage(command);
+    known_for(event, EventKind::Pipelining, Reason::Pipelining, rest.strip_prefix(b": ")?)
+}
+
+/// `client=name[address], sasl_method=PLAIN, sasl_username=x, orig_queue_id=y, orig_client=z`, each but the first optional.
+fn message_begun<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
+    let (client, rest) = client(text)?;
+    event.client = client;
+    event.kind = EventKind::MessageBegun;
+    if rest.is_empty() {
+        return Some(());
+    }
+    let mut rest = rest.strip_prefix(b", ")?;
+    if let Some(after) = rest.strip_prefix(b"sasl_method=") {
+        let (method, after) = split_str(after, b", sasl_username=").unwrap_or((after, b""));
+        event.method = Text::new(method);
+        let (user, after) = until_key(after);
+        event.user = Text::new(user);
+        rest = after;
+    }
+    if let Some(after) = rest.strip_prefix(b"sasl_sender=") {
+        rest = until_key(after).1;
+    }
+    if let Some(original) = rest.strip_prefix(b"orig_queue_id=") {
+        // The message came through a content filter: its queue id before that.
+        event.object = Text::new(until_key(original).0);
+    }
+    Some(())
+}
+
+/// Up to the next key of that line; the rest begins with it. A login name may hold commas.
+fn until_key(text: &[u8]) -> (&[u8], &[u8]) {
+    for key in [&b", sasl_sender="[..], b", orig_queue_id=", b", orig_client="] {
+        if let Some((value, _)) = split_str(text, key) {
+            return (value, text.get(value.len() + 2..).unwrap_or_default());
+        }
+    }
+    (text, b"")
+}
