@@ -105,21 +105,22 @@ fn signals(tx: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Vec<i64>> {
             *banned = true;
         }
     }
+    let offence = tx.query_row("SELECT coalesce(max(id), 0) FROM offence", [], |row| row.get(0))?;
     for (signal, banned) in batch.signals.iter().zip(banned) {
-        ids.push(insert_signal(tx, signal, banned)?);
+        ids.push(insert_signal(tx, signal, offence, banned)?);
     }
     Ok(ids)
 }
 
-fn insert_signal(tx: &Connection, signal: &Signal, banned: bool) -> rusqlite::Result<i64> {
+fn insert_signal(tx: &Connection, signal: &Signal, offence: i64, banned: bool) -> rusqlite::Result<i64> {
     let (address, prefix, account) = match &signal.subject {
         Subject::Address(address) => (Some(Address::of(*address)), None, None),
         Subject::Network(network) => (Some(Address::of(network.address())), Some(network.prefix()), None),
         Subject::Account(account) => (None, None, Some(account.name())),
     };
     tx.prepare_cached(
-        "INSERT INTO signal (time, rule, address, prefix, account, kind, count, threshold, window, ban, banned)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO signal (time, rule, address, prefix, account, kind, count, threshold, window, ban, offence, banned)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .insert(params![
         signal.time.micros(),
@@ -132,6 +133,7 @@ fn insert_signal(tx: &Connection, signal: &Signal, banned: bool) -> rusqlite::Re
         signal.threshold,
         micros(signal.window),
         micros(signal.ban),
+        offence,
         banned,
     ])
 }

@@ -1,7 +1,7 @@
 //! Offences, in order to rebuild the windows, and by subject in order to explain.
 
 use mailward_model::{EventKind, Guess, Network, Offence, Reason, Subject, Timestamp, Weight};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{CachedStatement, Connection, Row, ToSql, params};
 
 use crate::codes::Codes;
 use crate::column::{Address, account, count, range, text, time};
@@ -37,52 +37,71 @@ impl Store {
         })
     }
 
-    /// The latest offences of an address, a network or against an account, latest first, at most `limit`.
+    /// The offences of an address, a network or against an account that were committed last, at most `limit`, latest first.
     ///
     /// # Errors
     /// [`StoreError`]
     pub fn offences_of(&self, subject: &Subject, limit: usize) -> Result<Vec<PastOffence>, StoreError> {
-        let all = Period { from: Timestamp::from_micros(i64::MIN), to: Timestamp::from_micros(i64::MAX) };
         self.read("read the offences", |connection, codes| {
-            latest(connection, codes, subject, all, None, limit)
+            latest(
+                connection,
+                codes,
+                &Wanted { subject, kind: None, since: i64::MIN, until: i64::MAX, last: i64::MAX, limit },
+            )
         })
     }
 }
 
-/// Both ends included.
-#[derive(Clone, Copy)]
-pub(crate) struct Period {
-    pub(crate) from: Timestamp,
-    pub(crate) to: Timestamp,
+/// Which offences to find.
+pub(crate) struct Wanted<'a> {
+    pub(crate) subject: &'a Subject,
+    /// The code of a kind.
+    pub(crate) kind: Option<i64>,
+    /// The earliest time.
+    pub(crate) since: i64,
+    /// The latest time.
+    pub(crate) until: i64,
+    /// The last number.
+    pub(crate) last: i64,
+    pub(crate) limit: usize,
 }
 
-/// Goes from day to day, because the indices begin with the day.
+/// Goes from block to block, as the indices do.
 pub(crate) fn latest(
     connection: &Connection,
     codes: &Codes,
-    subject: &Subject,
-    period: Period,
-    kind: Option<i64>,
-    limit: usize,
+    wanted: &Wanted<'_>,
 ) -> rusqlite::Result<Vec<PastOffence>> {
-    let mut of_day = DayQuery::new(connection, subject)?;
     let mut found = Vec::new();
-    let mut day = day_at_or_before(connection, day_of(period.to))?;
-    while let Some(this) = day.filter(|day| *day >= day_of(period.from) && found.len() < limit) {
-        of_day.read(codes, this, period, kind, limit - found.len(), &mut found)?;
-        day = day_at_or_before(connection, this - 1)?;
+    let ends = connection
+        .query_row("SELECT min(id), max(id) FROM offence", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if let (Some(first), Some(last)) = ends {
+        let last: i64 = wanted.last.min(last);
+        let mut blocks = Blocks::new(connection, wanted)?;
+        for block in (block_of(first)..=block_of(last)).rev() {
+            if found.len() >= wanted.limit {
+                break;
+            }
+            blocks.read(codes, block, wanted, &mut found)?;
+        }
     }
+    found.sort_by_key(|past| core::cmp::Reverse((past.offence.time, past.id)));
     Ok(found)
 }
 
-struct DayQuery<'a> {
+/// As the schema divides.
+const fn block_of(id: i64) -> i64 {
+    id / 4096
+}
+
+struct Blocks<'a> {
     statement: CachedStatement<'a>,
     first: Box<dyn ToSql>,
     last: Box<dyn ToSql>,
 }
 
-impl<'a> DayQuery<'a> {
-    fn new(connection: &'a Connection, subject: &Subject) -> rusqlite::Result<Self> {
+impl<'a> Blocks<'a> {
+    fn new(connection: &'a Connection, wanted: &Wanted<'_>) -> rusqlite::Result<Self> {
         let of_network = |network: Network| {
             let (first, last) = range(network);
             Ok(Self {
@@ -91,7 +110,7 @@ impl<'a> DayQuery<'a> {
                 last: Box::new(last),
             })
         };
-        match subject {
+        match wanted.subject {
             Subject::Address(address) => of_network(Network::host(*address)),
             Subject::Network(network) => of_network(*network),
             Subject::Account(account) => Ok(Self {
@@ -105,15 +124,14 @@ impl<'a> DayQuery<'a> {
     fn read(
         &mut self,
         codes: &Codes,
-        day: i64,
-        period: Period,
-        kind: Option<i64>,
-        limit: usize,
+        block: i64,
+        wanted: &Wanted<'_>,
         found: &mut Vec<PastOffence>,
     ) -> rusqlite::Result<()> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let (from, to) = (period.from.micros(), period.to.micros());
-        let mut rows = self.statement.query(params![day, self.first, self.last, from, to, kind, limit])?;
+        let limit = i64::try_from(wanted.limit - found.len()).unwrap_or(i64::MAX);
+        let Wanted { since, until, last, kind, .. } = wanted;
+        let mut rows =
+            self.statement.query(params![block, self.first, self.last, since, until, last, kind, limit])?;
         while let Some(row) = rows.next()? {
             if let Some(offence) = offence(row, codes)? {
                 found.push(PastOffence { id: row.get(0)?, offence, line: row.get(11)? });
@@ -123,36 +141,22 @@ impl<'a> DayQuery<'a> {
     }
 }
 
-macro_rules! day_query {
-    ($column:literal) => {
+macro_rules! in_block {
+    ($index:literal, $column:literal) => {
         concat!(
-            "SELECT id, time, address, kind, event, reason, count, service, account, guess, weight, line FROM offence
-             WHERE time / 86400000000 = ?1 AND ",
+            "SELECT id, time, address, kind, event, reason, count, service, account, guess, weight, line
+             FROM offence INDEXED BY ",
+            $index,
+            " WHERE id / 4096 = ?1 AND ",
             $column,
-            " BETWEEN ?2 AND ?3 AND time BETWEEN ?4 AND ?5 AND (?6 IS NULL OR kind = ?6)
-             ORDER BY +time DESC, id DESC LIMIT ?7"
+            " BETWEEN ?2 AND ?3 AND time BETWEEN ?4 AND ?5 AND id <= ?6 AND (?7 IS NULL OR kind = ?7)
+             ORDER BY id DESC LIMIT ?8"
         )
     };
 }
 
-const BY_ADDRESS: &str = day_query!("address");
-const BY_ACCOUNT: &str = day_query!("account");
-
-/// The last day with an offence until then.
-fn day_at_or_before(connection: &Connection, day: i64) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached(
-            "SELECT time / 86400000000 FROM offence WHERE time / 86400000000 <= ?1
-             ORDER BY time / 86400000000 DESC LIMIT 1",
-        )?
-        .query_row([day], |row| row.get(0))
-        .optional()
-}
-
-/// As SQLite divides: towards zero.
-const fn day_of(time: Timestamp) -> i64 {
-    time.micros() / 86_400_000_000
-}
+const BY_ADDRESS: &str = in_block!("offence_address", "address");
+const BY_ACCOUNT: &str = in_block!("offence_account", "account");
 
 /// None for a kind that only another version knows.
 fn offence(row: &Row<'_>, codes: &Codes) -> rusqlite::Result<Option<Offence>> {

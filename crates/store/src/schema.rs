@@ -5,8 +5,8 @@
 //! millions of times.
 //!
 //! Addresses and accounts come in random order, and an index over all of them would touch a page per row once it is larger
-//! than the cache. Theirs begin with the day: writes stay within the last day's part, a question asks day by day from the
-//! newest, and retention cuts off whole ends.
+//! than the cache. Theirs are cut into blocks of 4096 offences, in the order of their commits: writes stay within the last
+//! block, a question asks block by block from the newest (a few microseconds each), and retention cuts off whole ends.
 
 use rusqlite::{Connection, Transaction};
 
@@ -57,8 +57,8 @@ CREATE TABLE offence (
     line BLOB NOT NULL
 );
 CREATE INDEX offence_time ON offence (time);
-CREATE INDEX offence_address ON offence (time / 86400000000, address);
-CREATE INDEX offence_account ON offence (time / 86400000000, account) WHERE account IS NOT NULL;
+CREATE INDEX offence_address ON offence (id / 4096, address);
+CREATE INDEX offence_account ON offence (id / 4096, account) WHERE account IS NOT NULL;
 CREATE INDEX offence_guess ON offence (time) WHERE guess IS NOT NULL;
 
 CREATE TABLE signal (
@@ -73,6 +73,7 @@ CREATE TABLE signal (
     threshold INTEGER NOT NULL,
     window INTEGER NOT NULL,
     ban INTEGER NOT NULL,
+    offence INTEGER NOT NULL,
     banned INTEGER NOT NULL
 );
 CREATE INDEX signal_address ON signal (address, prefix) WHERE address IS NOT NULL;

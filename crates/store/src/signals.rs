@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::codes::Codes;
 use crate::column::{Address, account, count, network, span, text, time};
-use crate::offences::{Period, latest};
+use crate::offences::{Wanted, latest};
 use crate::{PastOffence, Store, StoreError};
 
 /// A signal as it was stored. Its rule is a text, because rules come and go with versions.
@@ -29,6 +29,8 @@ pub struct PastSignal {
     pub window: Span,
     /// The first ban's length; zero where it only told.
     pub ban: Span,
+    /// The number of the last offence when it was stored: those of the window are no later.
+    pub offence: i64,
 }
 
 impl PastSignal {
@@ -80,9 +82,15 @@ pub(crate) fn evidence(
     signal: &PastSignal,
     limit: usize,
 ) -> rusqlite::Result<Vec<PastOffence>> {
-    let period = Period { from: signal.time.minus(signal.window), to: signal.time };
-    let kind = codes.kinds.id(signal.kind as usize);
-    latest(connection, codes, &signal.subject, period, Some(kind), limit)
+    let wanted = Wanted {
+        subject: &signal.subject,
+        kind: Some(codes.kinds.id(signal.kind as usize)),
+        since: signal.time.minus(signal.window).micros(),
+        until: signal.time.micros(),
+        last: signal.offence,
+        limit,
+    };
+    latest(connection, codes, &wanted)
 }
 
 pub(crate) fn signal(connection: &Connection, id: i64) -> rusqlite::Result<Option<PastSignal>> {
@@ -118,6 +126,7 @@ fn past(row: &Row<'_>) -> rusqlite::Result<Option<PastSignal>> {
         threshold: count(row, 8)?,
         window: span(row, 9)?,
         ban: span(row, 10)?,
+        offence: row.get(11)?,
     }))
 }
 
@@ -131,4 +140,5 @@ fn subject(row: &Row<'_>) -> rusqlite::Result<Option<Subject>> {
     })
 }
 
-const COLUMNS: &str = "id, time, rule, address, prefix, account, kind, count, threshold, window, ban";
+const COLUMNS: &str =
+    "id, time, rule, address, prefix, account, kind, count, threshold, window, ban, offence";
