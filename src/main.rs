@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod json;
 mod record;
 
 use std::process::ExitCode;

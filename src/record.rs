@@ -48,6 +48,9 @@ pub(crate) struct Record {
     pub(crate) origin: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// Decided and not enforced.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) dry_run: bool,
 }
 
 impl Record {
@@ -84,6 +87,37 @@ impl Record {
     /// The record of a ban that ended or was lifted.
     pub(crate) fn unban(ban: &Ban, time: Timestamp) -> Self {
         Self { event: "unban", time: time.to_string(), ..Self::ban(ban) }
+    }
+
+    /// The record in a line of text, for people and the journal.
+    pub(crate) fn sentence(&self) -> String {
+        let (who, why) = (self.who(), self.reason.as_deref().unwrap_or_default());
+        let count = self.count.unwrap_or_default();
+        match self.event {
+            "ban" => {
+                let would = if self.dry_run { "would ban" } else { "ban" };
+                let until = self.until.as_deref().unwrap_or("lifted");
+                format!("{would} {who} until {until}: {why} [{}]", self.rule.as_deref().unwrap_or_default())
+            }
+            "unban" => format!("unban {who}: {why}"),
+            "refused" => format!("no ban of {who}: {why}"),
+            "signal" => format!(
+                "signal {} about {who}: {count} × {} in {}",
+                self.rule.as_deref().unwrap_or_default(),
+                self.kind.unwrap_or_default(),
+                self.window.as_deref().unwrap_or_default()
+            ),
+            "offence" => format!("offence of {who}: {count} × {} ({why})", self.kind.unwrap_or_default()),
+            other => format!("{other} of {} from {who}", self.account.as_deref().unwrap_or_default()),
+        }
+    }
+
+    fn who(&self) -> String {
+        match (&self.target, self.address, &self.account) {
+            (Some(target), _, _) => target.clone(),
+            (None, Some(address), _) => address.to_string(),
+            (None, None, account) => account.clone().unwrap_or_default(),
+        }
     }
 
     fn at(event: &'static str, time: Timestamp) -> Self {

@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Outcome> {
                 if args.unknown && event.kind != mailward_model::EventKind::Unknown {
                     continue;
                 }
-                serde_json::to_writer(&mut out, &document(n, &event)).map_err(std::io::Error::from)?;
+                crate::json::to_writer(&mut out, &document(n, &event))?;
                 out.write_all(b"\n")?;
             }
             Ok(())

@@ -59,7 +59,7 @@ pub(crate) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
                     counts.add(&effect);
                     if !args.count && (args.all || is_decision(&effect)) {
                         let record = Record { n: Some(counts.lines), ..Record::of(&effect, seen.time) };
-                        serde_json::to_writer(&mut out, &record).map_err(std::io::Error::from)?;
+                        crate::json::to_writer(&mut out, &record)?;
                         out.write_all(b"\n")?;
                     }
                 }
@@ -68,7 +68,7 @@ pub(crate) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
         })?;
     }
     if args.count {
-        serde_json::to_writer(&mut out, &counts).map_err(std::io::Error::from)?;
+        crate::json::to_writer(&mut out, &counts)?;
         out.write_all(b"\n")?;
     }
     out.flush()?;

@@ -70,6 +70,16 @@ impl Keeper {
         &mut self.store
     }
 
+    /// Where a source goes on, as it was committed.
+    pub(crate) fn cursor_of(&self, source: &str) -> Option<String> {
+        self.store.cursor(source).ok().flatten().and_then(|cursor| String::from_utf8(cursor).ok())
+    }
+
+    /// Whether something waits to be committed.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.pending.cursors.is_empty() || !self.pending.offences.is_empty() || !self.pending.bans.is_empty()
+    }
+
     /// Why the last commit failed, if it did.
     pub(crate) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()

@@ -59,6 +59,19 @@ pub struct Bans {
     spent: Spent,
 }
 
+/// How much of the [`Budget`] is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bans by rules in the minute that runs.
+    pub bans_this_minute: u32,
+    /// Bans by rules that hold.
+    pub active_bans: u32,
+    /// IPv4 addresses that they cover.
+    pub ipv4_addresses: u64,
+    /// IPv6 /64 networks that they cover.
+    pub ipv6_networks: u64,
+}
+
 /// How often a target was banned by rules, and when the last such ban ends.
 #[derive(Clone, Copy, Debug)]
 struct Rung {
@@ -206,6 +219,24 @@ impl Bans {
         }
         self.spend(&ban, false);
         Some(ban)
+    }
+
+    /// How much of the budget is used.
+    #[must_use]
+    pub fn usage(&self, now: Timestamp) -> Usage {
+        let this_minute = now.since(self.minute.0) < Span::from_mins(1);
+        Usage {
+            bans_this_minute: if this_minute { self.minute.1 } else { 0 },
+            active_bans: self.spent.bans,
+            ipv4_addresses: self.spent.ipv4,
+            ipv6_networks: self.spent.ipv6,
+        }
+    }
+
+    /// When the next ban ends.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Timestamp> {
+        self.ends.first().map(|(until, _)| *until)
     }
 
     /// Forgets that a target was ever banned, so that the ladder starts anew: for a ban that was a mistake.

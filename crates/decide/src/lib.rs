@@ -8,6 +8,6 @@ mod bans;
 mod never_ban;
 mod settings;
 
-pub use bans::{Bans, Decision, Limit};
+pub use bans::{Bans, Decision, Limit, Usage};
 pub use never_ban::{Cleared, NeverBan, Protected, Protection};
 pub use settings::{Budget, Ladder};

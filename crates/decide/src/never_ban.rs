@@ -110,6 +110,18 @@ impl NeverBan {
         Self { entries }
     }
 
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none, which never happens: some networks are built in.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Protects a network, until a time where one is given.
     pub fn protect(&mut self, network: Network, protection: Protection, until: Option<Timestamp>) {
         self.entries.push(Entry { network, protection, until });

@@ -164,6 +164,23 @@ impl Detector {
         self.places.is_precious_network(network, time)
     }
 
+    /// How full the windows of a source are at a time: each rule over sources that something counted for, with how much is
+    /// in its window and how much it takes.
+    #[must_use]
+    pub fn windows(&self, address: IpAddr, time: Timestamp) -> Vec<(Rule, u32, u32)> {
+        let source = Source::of(address);
+        let Some(history) = self.sources.get(&source) else { return Vec::new() };
+        let rules = self.rules.0.iter().filter(|rule| rule.enabled && rule.scope == Scope::Source);
+        rules
+            .filter(|rule| counts_offences(rule))
+            .map(|rule| {
+                let count = history.measure(rule.measure, self.query(rule, source, time));
+                (*rule, count, self.threshold(rule, source, time))
+            })
+            .filter(|(_, count, _)| *count > 0)
+            .collect()
+    }
+
     /// Takes in an event; appends to `out` what there is to tell.
     pub fn observe(&mut self, event: &Event<'_>, out: &mut Vec<Notice>) {
         let Some(client) = event.client else { return };
@@ -185,6 +202,10 @@ impl Detector {
     pub fn restore_offence(&mut self, offence: &Offence) {
         if let (Some(guess), Some(account)) = (offence.guess, &offence.account) {
             self.repeats_guess(offence.address, account, guess, offence.time);
+        }
+        if offence.event == EventKind::PasswordRefused {
+            // The line that repeats it may still come.
+            self.joins.restore(offence, Source::of(offence.address));
         }
         if offence.count > 0 && offence.weight >= Weight::Light {
             self.count(offence, &mut Vec::new());
@@ -402,21 +423,21 @@ impl Detector {
 
     fn by_source(&self, rule: &Rule, offence: &Offence, source: Source, out: &mut Vec<Notice>) {
         let Some(history) = self.sources.get(&source) else { return };
-        let precious = self.places.is_precious(source, offence.time);
-        let query = Query {
-            kind: rule.kind,
-            now: seconds(offence.time),
-            window: rule.window,
-            strict: rule.strict,
-            // Where people log in, one device with an old password fails for ever.
-            per_account: precious.then_some(rule.threshold),
-        };
+        let query = self.query(rule, source, offence.time);
+        let precious = query.per_account.is_some();
         let count = history.measure(rule.measure, query);
         if count >= self.threshold(rule, source, offence.time) {
             let whole = !precious && history.hops(query);
             let subject = if whole { subject(source) } else { Subject::Address(offence.address) };
             out.push(Notice::Signal(signal(rule, offence.time, subject, count)));
         }
+    }
+
+    /// What a rule asks of a source's history.
+    fn query(&self, rule: &Rule, source: Source, time: Timestamp) -> Query {
+        // Where people log in, one device with an old password fails for ever.
+        let per_account = self.places.is_precious(source, time).then_some(rule.threshold);
+        Query { kind: rule.kind, now: seconds(time), window: rule.window, strict: rule.strict, per_account }
     }
 
     fn by_network(&self, rule: &Rule, offence: &Offence, source: Source, out: &mut Vec<Notice>) {

@@ -3,7 +3,7 @@
 //! Dovecot's auth writes first, at the refusal; the line of the login process or of smtpd follows, with the same session
 //! id or the same address and user. It is then counted only as far as it tells of more attempts than were counted.
 
-use mailward_model::{Account, Event, EventKind, Span, Stage};
+use mailward_model::{Account, Event, EventKind, Offence, Span, Stage};
 use smallvec::SmallVec;
 
 use crate::bounded::{Bounded, Worth};
@@ -53,7 +53,12 @@ impl Joins {
     }
 
     /// How many attempts this event adds to what was counted. It may be none.
-    pub(crate) fn new_attempts(&mut self, event: &Event<'_>, source: Source, account: Option<&Account>) -> u32 {
+    pub(crate) fn new_attempts(
+        &mut self,
+        event: &Event<'_>,
+        source: Source,
+        account: Option<&Account>,
+    ) -> u32 {
         match event.kind {
             EventKind::PasswordRefused => self.refused(event, source, account),
             EventKind::LoginFailed => {
@@ -75,24 +80,33 @@ impl Joins {
     }
 
     fn refused(&mut self, event: &Event<'_>, source: Source, account: Option<&Account>) -> u32 {
-        let refusal = Refusal {
-            session: self.hash(event.session_id.bytes()),
-            account: account.and_then(|account| self.hash(account.name().as_bytes())),
-            number: event.repeated.max(1),
-            secs: seconds(event.time),
-        };
+        let session = self.hash(event.session_id.bytes());
+        let number = event.repeated.max(1);
+        self.expect(
+            source,
+            Refusal { session, account: self.account(account), number, secs: seconds(event.time) },
+        );
+        number
+    }
+
+    /// Expects the line that repeats a refusal of before a restart; its session is not known any more.
+    pub(crate) fn restore(&mut self, offence: &Offence, source: Source) {
+        let (account, secs) = (self.account(offence.account.as_ref()), seconds(offence.time));
+        self.expect(source, Refusal { session: None, account, number: offence.count.max(1), secs });
+    }
+
+    fn expect(&mut self, source: Source, refusal: Refusal) {
         let pending = self.pending.entry(source, Pending::default);
         if pending.refusals.len() >= Self::MOST {
             pending.refusals.remove(0);
         }
         pending.refusals.push(refusal);
-        refusal.number
     }
 
     /// How many of these attempts were already counted; they are then used up.
     fn claim(&mut self, event: &Event<'_>, source: Source, account: Option<&Account>, number: u32) -> u32 {
         let session = self.hash(event.session_id.bytes());
-        let account = account.and_then(|account| self.hash(account.name().as_bytes()));
+        let account = self.account(account);
         let oldest = seconds(event.time.minus(PATIENCE));
         let Some(pending) = self.pending.get_mut(&source) else { return 0 };
         pending.refusals.retain(|refusal| refusal.secs >= oldest);
@@ -136,6 +150,10 @@ impl Joins {
             self.pending.remove(&source);
         }
         if told { 0 } else { event.count.max(1) }
+    }
+
+    fn account(&self, account: Option<&Account>) -> Option<u64> {
+        account.and_then(|account| self.hash(account.name().as_bytes()))
     }
 
     fn hash(&self, bytes: &[u8]) -> Option<u64> {

@@ -19,9 +19,10 @@ pub fn judge(event: &Event<'_>) -> Option<(OffenceKind, Weight)> {
         EventKind::Pregreet => Some((K::Pregreet, Full)),
         EventKind::ScreenHangup => Some((K::ProtocolAbuse, Noted)),
         EventKind::ScreenDenylisted => Some((K::Policy, Noted)),
-        EventKind::Pipelining | EventKind::NonSmtpCommand | EventKind::BareNewline | EventKind::TooManyErrors => {
-            Some((K::ProtocolAbuse, Full))
-        }
+        EventKind::Pipelining
+        | EventKind::NonSmtpCommand
+        | EventKind::BareNewline
+        | EventKind::TooManyErrors => Some((K::ProtocolAbuse, Full)),
         EventKind::SyntaxError => Some((K::ProtocolAbuse, Weak)),
         EventKind::LimitExceeded => Some((K::RateExcess, Full)),
         EventKind::LostConnection => lost(event),
@@ -119,7 +120,9 @@ fn rejected(event: &Event<'_>) -> Option<(OffenceKind, Weight)> {
         Reason::RelayDenied => Some((K::RelayProbe, Full)),
         Reason::RecipientUnknown => Some((K::UserHarvest, weight)),
         Reason::HeloRefused | Reason::HeloMissing => Some((K::HeloAbuse, weight)),
-        Reason::SenderDomain | Reason::SenderRefused | Reason::SenderNotOwned => Some((K::SenderAbuse, weight)),
+        Reason::SenderDomain | Reason::SenderRefused | Reason::SenderNotOwned => {
+            Some((K::SenderAbuse, weight))
+        }
         Reason::SpfFail | Reason::DmarcFail => Some((K::SenderAbuse, weight)),
         Reason::Malware => Some((K::Malware, Full)),
         Reason::Spam => Some((K::Spam, weight)),
@@ -161,14 +164,18 @@ mod tests {
         ] {
             assert_eq!(judge(&event(EventKind::Rejected, reason)), None, "{reason}");
         }
-        for kind in [EventKind::LoginUndecided, EventKind::UserLookup, EventKind::Deferred, EventKind::NameMismatch] {
+        for kind in
+            [EventKind::LoginUndecided, EventKind::UserLookup, EventKind::Deferred, EventKind::NameMismatch]
+        {
             assert_eq!(judge(&event(kind, Reason::AuthServiceTrouble)), None, "{kind}");
         }
     }
 
     #[test]
     fn a_refusal_for_now_never_bans() {
-        for reason in [Reason::SenderDomain, Reason::RecipientUnknown, Reason::HeloRefused, Reason::ClientName] {
+        for reason in
+            [Reason::SenderDomain, Reason::RecipientUnknown, Reason::HeloRefused, Reason::ClientName]
+        {
             let deferred = Event { reply_code: 450, ..event(EventKind::Rejected, reason) };
             assert_eq!(judge(&deferred).map(|(_, weight)| weight), Some(Weight::Noted), "{reason}");
             let refused = Event { reply_code: 550, ..deferred };

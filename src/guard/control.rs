@@ -1,0 +1,252 @@
+//! What is asked on the control socket, answered on the daemon's own thread: nobody else touches its state.
+
+use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use mailward_decide::Protection;
+use mailward_model::{Ban, Network, Origin, Span, Subject, Timestamp};
+use mailward_report::At;
+use mailward_report::bans::{BanList, BanRow};
+use mailward_source::{Reader, Waker};
+use mailward_store::Allowed;
+use mailward_web::{Limits, Method, Request, Response, Server};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Guard, Message, Setup, clock};
+
+/// A request, and where its answer goes.
+pub(super) struct Asked {
+    request: Request,
+    answer: SyncSender<Response>,
+}
+
+/// How long an answer may take: longer than the client waits.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Bans in one list.
+const LISTED: usize = 10_000;
+
+/// Opens the control socket.
+pub(super) fn serve(setup: &Setup, sender: Sender<Message>, waker: Waker) -> anyhow::Result<Server> {
+    let sender = Mutex::new(sender);
+    let handler = move |request: Request| {
+        let (answer, answered): (_, Receiver<Response>) = sync_channel(1);
+        let asked = Message::Asked(Asked { request, answer });
+        let sent = sender.lock().is_ok_and(|sender| sender.send(asked).is_ok());
+        waker.wake();
+        let gone = || Response::error(503, "the daemon is stopping; try again in some seconds");
+        if sent { answered.recv_timeout(PATIENCE).unwrap_or_else(|_| gone()) } else { gone() }
+    };
+    if let Some(folder) = setup.socket.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let server =
+        mailward_web::serve(&setup.socket, 0o660, setup.socket_group, Limits::default(), Arc::new(handler))?;
+    Ok(server)
+}
+
+/// Bans a target by hand.
+#[derive(Debug, Deserialize)]
+struct BanOrder {
+    target: String,
+    /// For how long; none is until lifted.
+    seconds: Option<u64>,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    by: String,
+}
+
+/// Puts a network on the allowlist.
+#[derive(Debug, Deserialize)]
+struct AllowOrder {
+    network: String,
+    seconds: Option<u64>,
+    #[serde(default)]
+    comment: String,
+    #[serde(default)]
+    by: String,
+}
+
+impl Guard {
+    pub(super) fn answer(&mut self, asked: Asked, reader: &Reader) {
+        let response = self.respond(&asked.request, reader).unwrap_or_else(|refusal| refusal);
+        // Who asked may have gone away.
+        let _ = asked.answer.send(response);
+    }
+
+    fn respond(&mut self, request: &Request, reader: &Reader) -> Result<Response, Response> {
+        match (request.method, request.path.as_str()) {
+            (Method::Get, "/v1/status") => document(&self.status(reader)),
+            (Method::Get, "/v1/bans") => document(&self.ban_list()),
+            (Method::Post, "/v1/bans") => self.ban(&order(request)?),
+            (Method::Delete, "/v1/bans") => self.unban(network(request.parameter("target"))?, request),
+            (Method::Get, "/v1/allow") => self.allowlist(),
+            (Method::Post, "/v1/allow") => self.allow(&order(request)?),
+            (Method::Delete, "/v1/allow") => self.disallow(network(request.parameter("network"))?),
+            (Method::Get, "/v1/explain") => {
+                document(&self.explain(&subject(request.parameter("subject").unwrap_or_default()))?)
+            }
+            (Method::Get, "/v1/top") => document(&self.top()?),
+            _ => Err(Response::error(404, "there is no such thing to ask for")),
+        }
+    }
+
+    fn ban_list(&mut self) -> BanList {
+        let now = clock();
+        let mut bans: Vec<&Ban> = self.engine.bans().active().collect();
+        bans.sort_by_key(|ban| (std::cmp::Reverse(ban.from), ban.target));
+        let total = bans.len() as u64;
+        let mut rows: Vec<BanRow> = bans.into_iter().take(LISTED).map(BanRow::from).collect();
+        if let Some(Ok(elements)) = self.shield.firewall().map(mailward_enforce::Firewall::elements) {
+            let known: std::collections::HashSet<String> =
+                elements.iter().filter_map(|e| e.network()).map(|n| n.to_string()).collect();
+            rows.iter_mut().for_each(|row| row.in_kernel = Some(known.contains(&row.target)));
+        }
+        BanList { now: At(now), mode: self.mode().into(), total, bans: rows }
+    }
+
+    fn ban(&mut self, order: &BanOrder) -> Result<Response, Response> {
+        let (now, target) = (clock(), network(Some(&order.target))?);
+        let ban = Ban {
+            target,
+            from: now,
+            until: order.seconds.map(|secs| now.plus(Span::from_secs(secs))),
+            origin: Origin::Operator,
+            by: order.by.as_str().into(),
+            step: 0,
+            reason: order.reason.as_str().into(),
+        };
+        let cleared = self
+            .engine
+            .bans_mut()
+            .impose(ban.clone(), now)
+            .map_err(|protected| Response::error(409, &format!("{protected}. See: mailward allow --list")))?;
+        self.enforce(std::slice::from_ref(&cleared), now);
+        self.keeper.ban(ban.clone(), false);
+        self.keep()?;
+        self.stats.banned(&ban);
+        self.voice.tell(&mailward_engine::Effect::Ban(cleared), self.setup.enforce);
+        document(&BanRow::from(&ban))
+    }
+
+    fn unban(&mut self, target: Network, request: &Request) -> Result<Response, Response> {
+        let now = clock();
+        let Some(ban) = self.engine.bans_mut().lift(target) else {
+            return Err(Response::error(404, &self.why_not_lifted(target)));
+        };
+        self.engine.bans_mut().pardon(target);
+        self.lift(&ban, now, request.parameter("by").unwrap_or_default(), "lifted by hand");
+        self.keep()?;
+        document(&BanRow::from(&ban))
+    }
+
+    fn why_not_lifted(&self, target: Network) -> String {
+        match self.engine.bans().covering(target) {
+            Some(ban) => format!("{target} lies in {}, which is banned: mailward unban {}", ban.target, ban.target),
+            None => format!("{target} is not banned. See: mailward bans; mailward explain {target}"),
+        }
+    }
+
+    fn lift(&mut self, ban: &Ban, now: Timestamp, by: &str, why: &str) {
+        self.shield.remove(&[ban.target], now);
+        self.keeper.lifted(ban.target, now, by, why);
+        self.voice.ended(ban, now);
+    }
+
+    fn allowlist(&self) -> Result<Response, Response> {
+        let entries = self.keeper.store().allowlist().map_err(|error| failed(&error))?;
+        let entries: Vec<_> = entries.iter().map(entry).collect();
+        Ok(Response::ok(json!({ "allowed": entries })))
+    }
+
+    /// Allows a network; bans within it, or around it, end.
+    fn allow(&mut self, order: &AllowOrder) -> Result<Response, Response> {
+        let (now, network) = (clock(), network(Some(&order.network))?);
+        let allowed = Allowed {
+            network,
+            comment: order.comment.as_str().into(),
+            until: order.seconds.map(|secs| now.plus(Span::from_secs(secs))),
+            created: now,
+            by: order.by.as_str().into(),
+        };
+        self.keeper.store_mut().allow(&allowed).map_err(|error| failed(&error))?;
+        let never = self.engine.bans_mut().never_ban_mut();
+        never.unprotect(network, |why| matches!(why, Protection::Allowed { .. }));
+        never.protect(network, Protection::Allowed { comment: order.comment.clone() }, allowed.until);
+        let mut lifted = Vec::new();
+        for protected in self.engine.bans().forbidden(now) {
+            if let Some(ban) = self.engine.bans_mut().lift(protected.target) {
+                self.lift(&ban, now, &order.by, "allowed by hand");
+                lifted.push(ban.target.to_string());
+            }
+        }
+        self.keep()?;
+        Ok(Response::ok(json!({ "allowed": entry(&allowed), "lifted": lifted })))
+    }
+
+    fn disallow(&mut self, network: Network) -> Result<Response, Response> {
+        if !self.keeper.store_mut().disallow(network).map_err(|error| failed(&error))? {
+            let why = format!("{network} is not on the allowlist. See: mailward allow --list");
+            return Err(Response::error(404, &why));
+        }
+        let never = self.engine.bans_mut().never_ban_mut();
+        never.unprotect(network, |why| matches!(why, Protection::Allowed { .. }));
+        Ok(Response::ok(json!({ "removed": network.to_string() })))
+    }
+
+    /// Commits what a person ordered before it is said to be done.
+    fn keep(&mut self) -> Result<(), Response> {
+        if self.keeper.commit(clock(), true) {
+            self.announce();
+            return Ok(());
+        }
+        let trouble = self.keeper.trouble().unwrap_or("the store failed");
+        let why = format!("done now, but it will be forgotten at the next restart unless the store works again: {trouble}");
+        Err(Response::error(507, &why))
+    }
+
+    pub(super) const fn mode(&self) -> &'static str {
+        if self.setup.enforce { "enforce" } else { "dry-run" }
+    }
+}
+
+fn entry(allowed: &Allowed) -> serde_json::Value {
+    json!({
+        "network": allowed.network.to_string(),
+        "comment": allowed.comment,
+        "until": allowed.until.map(|until| until.to_string()),
+        "created": allowed.created.to_string(),
+        "by": allowed.by,
+    })
+}
+
+fn document(value: &impl serde::Serialize) -> Result<Response, Response> {
+    serde_json::to_value(value).map(Response::ok).map_err(|error| Response::error(500, &error.to_string()))
+}
+
+fn order<T: for<'a> Deserialize<'a>>(request: &Request) -> Result<T, Response> {
+    T::deserialize(&request.body).map_err(|error| Response::error(400, &error.to_string()))
+}
+
+fn network(text: Option<&str>) -> Result<Network, Response> {
+    text.unwrap_or_default().parse().map_err(|error: mailward_model::NetworkError| {
+        Response::error(400, &error.to_string())
+    })
+}
+
+/// An address, a network, or else an account.
+fn subject(text: &str) -> Subject {
+    match text.parse::<Network>() {
+        Ok(network) if network.is_host() => Subject::Address(network.address()),
+        Ok(network) => Subject::Network(network),
+        Err(_) => mailward_model::Account::of(text.into())
+            .map_or_else(|| Subject::Network(Network::host([0, 0, 0, 0].into())), Subject::Account),
+    }
+}
+
+pub(super) fn failed(error: &mailward_store::StoreError) -> Response {
+    Response::error(500, &error.to_string())
+}

@@ -1,0 +1,90 @@
+//! What is not as it should be with Mailward itself.
+
+use mailward_model::{Span, Timestamp};
+use mailward_report::Severity;
+use mailward_report::status::{FirewallStatus, HealthFinding};
+use mailward_source::Reader;
+
+use super::Guard;
+
+/// The findings, the worst first.
+pub(super) fn findings(
+    guard: &Guard,
+    reader: &Reader,
+    firewall: &FirewallStatus,
+    now: Timestamp,
+) -> Vec<HealthFinding> {
+    let mut findings = Vec::new();
+    if let Some(trouble) = guard.shield.trouble() {
+        findings.push(finding("firewall.failed", Severity::Critical, "Bans do not reach the kernel", trouble, ""));
+    }
+    if firewall.enabled && firewall.elements < firewall.desired && guard.shield.trouble().is_none() {
+        let detail = format!("{} of {} bans are in the kernel", firewall.elements, firewall.desired);
+        // Addresses within a banned network need no element of their own.
+        findings.push(finding("firewall.fewer", Severity::Info, "Fewer elements than bans", &detail, ""));
+    }
+    if let Some(trouble) = guard.keeper.trouble() {
+        findings.push(finding("store.failed", Severity::High, "The store cannot be written", trouble, ""));
+    }
+    if guard.keeper.left_out() > 0 {
+        let detail = format!("{} offences were counted and not recorded", guard.keeper.left_out());
+        findings.push(finding("store.left-out", Severity::Medium, "Offences without a record", &detail, ""));
+    }
+    for source in reader.status() {
+        if let Some(trouble) = &source.trouble {
+            let title = format!("{} cannot be read", source.name);
+            findings.push(finding("source.trouble", Severity::High, &title, trouble, ""));
+        }
+        findings.extend(clock_skew(guard, &source.name));
+    }
+    if guard.stats.over_budget > 0 {
+        let detail = format!("{} bans by rules were not made", guard.stats.over_budget);
+        let remedy = "mailward top shows what is going on; [budget] in mailward.toml sets the limits";
+        findings.push(finding("budget.used-up", Severity::High, "The budget of bans was used up", &detail, remedy));
+    }
+    findings.extend(drift(guard));
+    let _ = now;
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+/// A log whose stamps are far from the clock is read in the wrong zone, or its host's clock is wrong.
+fn clock_skew(guard: &Guard, source: &str) -> Option<HealthFinding> {
+    let at = guard.sources.iter().position(|known| known == source)?;
+    let lag = guard.stats.source(at).lag;
+    (guard.live && lag > Span::from_mins(10)).then(|| {
+        let detail = format!("its lines are {lag} behind the clock when they are read");
+        let remedy = "set [sources] zone to the zone of the log's stamps, or check the clock: timedatectl";
+        finding("source.clock", Severity::Medium, "A log's clock differs from ours", &detail, remedy)
+    })
+}
+
+/// A program that suddenly is not understood: its new release words its lines otherwise.
+fn drift(guard: &Guard) -> Option<HealthFinding> {
+    let programs = guard.stats.programs();
+    let worst = programs
+        .iter()
+        .filter(|program| program.program != "other" && program.unknown >= 20)
+        .find(|program| program.unknown * 20 > program.lines)?;
+    let detail =
+        format!("{} of {} lines of {} are not understood", worst.unknown, worst.lines, worst.program);
+    let remedy = "see them: mailward parse --unknown /var/log/mail.log; and report them";
+    Some(finding("parse.drift", Severity::Medium, "A program writes lines that are not known", &detail, remedy))
+}
+
+fn finding(id: &str, severity: Severity, title: &str, detail: &str, remedy: &str) -> HealthFinding {
+    HealthFinding {
+        id: id.into(),
+        severity,
+        title: title.into(),
+        detail: detail.into(),
+        remedy: remedy.into(),
+    }
+}
+
+/// Our own memory, as /proc/self/statm tells; 0 where it does not.
+pub(super) fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * 4_096
+}

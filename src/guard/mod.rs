@@ -1,0 +1,352 @@
+//! The daemon: lines in, bans in the kernel, everything that was announced in the store.
+//!
+//! One thread does it all, in this order for every batch of lines: the engine judges, the kernel bans, the store commits
+//! the batch together with its cursor, and only then is anything announced. Killed anywhere, the batch is read again.
+
+mod control;
+mod health;
+mod keeper;
+mod restore;
+mod shield;
+mod signals;
+mod status;
+mod views;
+mod voice;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use mailward_decide::{Cleared, NeverBan};
+use mailward_enforce::Monitor;
+use mailward_engine::{Effect, Engine, Now};
+use mailward_host::lock::Lock;
+use mailward_model::{Network, Span, Timestamp};
+use mailward_parse::split_lines;
+use mailward_source::{Batch, Next, Reader, Spec, Start, Waker};
+use mailward_store::Retention;
+
+use keeper::Keeper;
+use shield::Shield;
+pub(crate) use voice::Voice;
+
+/// What the daemon is to do, resolved from the configuration and the host.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// Where lines come from.
+    pub(crate) specs: Vec<Spec>,
+    /// Where to begin in a log that was never read.
+    pub(crate) start: Start,
+    /// Whether bans are enforced, or only decided.
+    pub(crate) enforce: bool,
+    /// The folder of the store and the lock.
+    pub(crate) state: PathBuf,
+    /// The control socket, and its group.
+    pub(crate) socket: PathBuf,
+    pub(crate) socket_group: Option<u32>,
+    /// The kernel's table; none leaves the kernel alone.
+    pub(crate) firewall: Option<mailward_enforce::Options>,
+    /// postscreen's table.
+    pub(crate) postscreen: Option<PathBuf>,
+    /// Networks that are never banned, without the allowlist of the store.
+    pub(crate) never: NeverBan,
+    pub(crate) rules: mailward_detect::Rules,
+    pub(crate) patience: mailward_detect::Patience,
+    pub(crate) capacity: mailward_detect::Capacity,
+    pub(crate) ladder: mailward_decide::Ladder,
+    pub(crate) budget: mailward_decide::Budget,
+    pub(crate) retention: Retention,
+    pub(crate) zone: jiff::tz::TimeZone,
+}
+
+/// What reaches the daemon's thread from others.
+enum Message {
+    /// Somebody asks on the control socket.
+    Asked(control::Asked),
+    /// Somebody else changed the kernel's table.
+    Tampered,
+    /// Read the configuration again.
+    Reload,
+    /// End.
+    Stop,
+}
+
+/// Makes a [`Setup`] again, for a reload.
+pub(crate) type Resolve = Box<dyn Fn() -> anyhow::Result<Setup>>;
+
+/// The daemon.
+struct Guard {
+    setup: Setup,
+    resolve: Resolve,
+    engine: Engine,
+    keeper: Keeper,
+    shield: Shield,
+    voice: Voice,
+    /// What is decided and not announced yet: it is not on the disk.
+    unannounced: Vec<Effect>,
+    effects: Vec<Effect>,
+    /// Numbers of the sources, in the order they were met.
+    sources: Vec<String>,
+    /// Whether lines come as they are written, or are made up for.
+    live: bool,
+    stats: status::Stats,
+    pruned: Timestamp,
+    stopping: bool,
+    watchdog: Option<Duration>,
+}
+
+/// How often housekeeping is done when nothing happens.
+const IDLE: Duration = Duration::from_secs(30);
+/// How often old records are pruned.
+const PRUNE: Span = Span::from_hours(1);
+
+/// Runs the daemon until it is told to end, or until all its sources have ended.
+pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Result<()> {
+    let _lock = Lock::acquire(&setup.state.join("guard.lock"))?;
+    let mut keeper = Keeper::open(&setup.state.join("mailward.db"))?;
+    let now = clock();
+    let engine = restore::engine(&setup, &keeper, now)?;
+    let enforced = setup.enforce;
+    let mut shield = Shield::open(
+        setup.firewall.clone().filter(|_| enforced),
+        setup.postscreen.clone().filter(|_| enforced),
+    )?;
+    let monitor = shield.monitor().and_then(Result::ok);
+    // Before the first line: a restart opens no gap, and a reboot closes it here.
+    let cleared = engine.bans().cleared(now);
+    shield.reconcile(&cleared, now, false);
+    shield.write_table(&cleared, now);
+    let mut reader = Reader::open(&setup.specs, |source| keeper.cursor_of(source), setup.start)?;
+    let (sender, messages) = channel();
+    watch_kernel(monitor, &sender, &reader.waker());
+    signals::listen(sender.clone(), reader.waker())?;
+    let server = control::serve(&setup, sender, reader.waker())?;
+    keeper.commit(now, true);
+    let mut guard = Guard {
+        voice: voice.with_events(server.events()),
+        resolve,
+        engine,
+        keeper,
+        shield,
+        unannounced: Vec::new(),
+        effects: Vec::new(),
+        sources: Vec::new(),
+        live: false,
+        stats: status::Stats::new(now),
+        pruned: now,
+        stopping: false,
+        watchdog: watchdog(),
+        setup,
+    };
+    guard.voice.started(&guard.setup, guard.engine.bans().len());
+    notify(&[sd_notify::NotifyState::Ready]);
+    let ended = guard.attend(&mut reader, &messages);
+    notify(&[sd_notify::NotifyState::Stopping]);
+    guard.finish();
+    server.stop();
+    ended
+}
+
+impl Guard {
+    fn attend(&mut self, reader: &mut Reader, messages: &Receiver<Message>) -> anyhow::Result<()> {
+        while !self.stopping {
+            match reader.next(Some(self.patience()))? {
+                Next::Batch(batch) => self.lines(&batch),
+                Next::Idle => self.live = true,
+                Next::Woken => {}
+                Next::Ended => {
+                    self.keeper.commit(clock(), true);
+                    self.announce();
+                    self.stopping = true;
+                }
+            }
+            while let Ok(message) = messages.try_recv() {
+                self.hear(message, reader);
+            }
+            self.keep_house();
+        }
+        Ok(())
+    }
+
+    /// Judges a batch of lines, bans, commits, announces.
+    fn lines(&mut self, batch: &Batch<'_>) {
+        let now = clock();
+        let log = self.number_of(batch.source);
+        let when = if self.live { Now::Clock(now) } else { Now::Logged };
+        let mut bans = Vec::new();
+        for line in split_lines(batch.lines) {
+            let seen = self.engine.step(log, line, when, &mut self.effects);
+            self.keeper.seen(seen);
+            self.stats.seen(log, seen);
+            if !self.effects.is_empty() {
+                self.record(line, &mut bans);
+            }
+        }
+        self.enforce(&bans, now);
+        self.stats.decided(log, now);
+        self.keeper.cursor(batch.source, batch.cursor.clone());
+        if self.keeper.commit(clock(), false) {
+            self.announce();
+        }
+    }
+
+    /// Hands the effects of a line to the store's batch; gathers the bans.
+    fn record(&mut self, line: &[u8], bans: &mut Vec<Cleared>) {
+        for effect in self.effects.drain(..) {
+            match &effect {
+                Effect::Offence(offence) => self.keeper.offence(offence, line),
+                Effect::Login(login) => self.keeper.login(login.clone()),
+                Effect::Signal(signal) => self.keeper.signal(signal.clone()),
+                Effect::Ban(cleared) => {
+                    bans.push(cleared.clone());
+                    if self.setup.enforce {
+                        self.keeper.ban(cleared.ban().clone(), true);
+                    }
+                }
+                Effect::Refused(refused) => self.stats.refused(refused),
+            }
+            self.stats.effect(&effect);
+            self.unannounced.push(effect);
+        }
+    }
+
+    /// Closes the kernel to these bans, as far as they hold now.
+    fn enforce(&mut self, bans: &[Cleared], now: Timestamp) {
+        if self.setup.enforce && !bans.is_empty() {
+            let (current, _): (Vec<_>, Vec<_>) =
+                bans.iter().cloned().partition(|cleared| cleared.ban().is_active(now));
+            self.shield.add(&current, now);
+        }
+    }
+
+    /// Tells what is on the disk by now.
+    fn announce(&mut self) {
+        for effect in self.unannounced.drain(..) {
+            self.voice.tell(&effect, self.setup.enforce);
+        }
+    }
+
+    fn hear(&mut self, message: Message, reader: &Reader) {
+        match message {
+            Message::Asked(asked) => self.answer(asked, reader),
+            Message::Tampered => self.mend(),
+            Message::Reload => self.reload(),
+            Message::Stop => self.stopping = true,
+        }
+    }
+
+    /// Puts the kernel's table right after somebody else changed it.
+    fn mend(&mut self) {
+        let now = clock();
+        if self.shield.reconcile(&self.engine.bans().cleared(now), now, true) {
+            self.voice.say("somebody else changed the table of bans in the kernel; it is as it should be again");
+        }
+    }
+
+    /// Takes over what can change without a restart: rules, lists, ladder, budget, mode.
+    fn reload(&mut self) {
+        notify(&[sd_notify::NotifyState::Reloading]);
+        match (self.resolve)().and_then(|setup| {
+            let engine = restore::engine(&setup, &self.keeper, clock())?;
+            Ok((setup, engine))
+        }) {
+            Ok((setup, engine)) => {
+                self.keeper.commit(clock(), true);
+                (self.setup, self.engine) = (setup, engine);
+                self.sources.clear();
+                self.mend();
+                self.voice.say("configuration read again");
+            }
+            Err(error) => {
+                self.voice.say(&format!("configuration not changed, the old one holds: {error:#}"));
+            }
+        }
+        notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    fn keep_house(&mut self) {
+        let now = clock();
+        notify_watchdog(self.watchdog);
+        let ended = self.engine.expire(now);
+        if !ended.is_empty() {
+            let targets: Vec<Network> = ended.iter().map(|ban| ban.target).collect();
+            self.shield.remove(&targets, now);
+            ended.iter().for_each(|ban| self.voice.ended(ban, now));
+        }
+        if self.shield.wants_retry(now) {
+            self.shield.reconcile(&self.engine.bans().cleared(now), now, false);
+        }
+        if self.setup.enforce && self.shield.table_is_stale() {
+            self.shield.write_table(&self.engine.bans().cleared(now), now);
+        }
+        if self.keeper.commit(now, false) {
+            self.announce();
+        }
+        if now.since(self.pruned) >= PRUNE {
+            self.pruned = now;
+            if let Err(error) = self.keeper.store_mut().retain(now, &self.setup.retention) {
+                self.voice.say(&format!("old records are kept for now: {error}"));
+            }
+        }
+    }
+
+    /// How long there is nothing to do by itself.
+    fn patience(&self) -> Duration {
+        let now = clock();
+        let next = [self.engine.bans().next_end(), self.shield.retry_at()].into_iter().flatten().min();
+        let mut patience = next.map_or(IDLE, |at| Duration::from_micros(at.since(now).micros()).min(IDLE));
+        if self.keeper.is_behind() {
+            patience = patience.min(Duration::from_secs(1));
+        }
+        patience.min(self.watchdog.map_or(IDLE, |limit| limit / 2)).max(Duration::from_millis(1))
+    }
+
+    fn finish(&mut self) {
+        self.keeper.commit(clock(), true);
+        self.announce();
+        self.voice.say("stopped; bans in the kernel stay until they end");
+    }
+
+    fn number_of(&mut self, source: &str) -> usize {
+        if let Some(at) = self.sources.iter().position(|known| known == source) {
+            return at;
+        }
+        self.sources.push(source.to_owned());
+        self.sources.len() - 1
+    }
+}
+
+/// The wall clock.
+fn clock() -> Timestamp {
+    Timestamp::from_micros(mailward_host::clock::now())
+}
+
+/// Follows the kernel's table on a thread of its own, if there is one.
+fn watch_kernel(monitor: Option<Monitor>, sender: &Sender<Message>, waker: &Waker) {
+    let Some(mut monitor) = monitor else { return };
+    let (sender, waker) = (sender.clone(), waker.clone());
+    let listen = move || {
+        while let Ok(heard) = monitor.wait(IDLE) {
+            if heard.calls_for_reconciling() && sender.send(Message::Tampered).is_ok() {
+                waker.wake();
+            }
+        }
+    };
+    // Without it a flushed ruleset is found at the next ban only; there is nothing better to do.
+    let _ = std::thread::Builder::new().name("kernel-monitor".into()).spawn(listen);
+}
+
+fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}
+
+fn notify_watchdog(limit: Option<Duration>) {
+    if limit.is_some() {
+        notify(&[sd_notify::NotifyState::Watchdog]);
+    }
+}
+
+/// Tells systemd; without systemd nobody listens, which is fine.
+fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    let _ = sd_notify::notify(state);
+}
