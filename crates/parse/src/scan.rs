@@ -171,10 +171,11 @@ pub(crate) fn bracketed(bytes: &[u8]) -> Option<(IpAddr, u16, &[u8])> {
 ///
 /// Postfix accepts only a valid host name for `name`, so the first bracket is the address. Should a name hold a bracket
 /// all the same (`unknown[192.0.2.1].evil.example[198.51.100.7]`), the address is the one in the bracket that is not
-/// followed by more of a name.
+/// followed by more of a name. A name with a blank is none: what stands here is other text.
 pub(crate) fn peer(bytes: &[u8]) -> Option<(Client<'_>, &[u8])> {
     // A host name has 255 bytes at the most (RFC 1035 section 2.3.4); a forged one with a few brackets is still within this.
     let window = bytes.get(..512).unwrap_or(bytes);
+    let (window, _) = take_until(window, |b| b == b' ');
     for at in memchr_iter(b'[', window) {
         let Some((address, port, rest)) = bracketed(bytes.get(at..)?) else { continue };
         if rest.first().is_none_or(|&b| !continues_name(b)) {
@@ -241,6 +242,7 @@ mod tests {
                 "unknown[192.0.2.1].evil.example[198.51.100.7]",
                 Some(("198.51.100.7", 0, "unknown[192.0.2.1].evil.example", "")),
             ),
+            ("two words[192.0.2.1]", None),
             ("unknown[unknown]", None),
             ("unknown", None),
             ("x[192.0.2.1", None),

@@ -11,20 +11,23 @@ pub(crate) fn read(rest: &[u8], time: Timestamp) -> Framed<'_> {
     let rest = trim_start(rest);
     let frame =
         |host, (tag, pid, message)| Framed::Tagged(Frame { time, host, tag, pid, message, trusted: true });
-    let first = match token(rest) {
-        Token::Tag(tag, pid, message) if !is_dovecot_process(tag) => return frame(b"", (tag, pid, message)),
-        Token::Tag(..) => return frame(b"", (b"dovecot", 0, rest)),
+    let (host, after) = match token(rest) {
+        Token::Tag(tag, 0, _) if is_dovecot_process(tag) => return frame(b"", (b"dovecot", 0, rest)),
+        Token::Tag(tag, pid, message) => return frame(b"", (tag, pid, message)),
         Token::Word(word, _) if is_dovecot_user_process(word) => return frame(b"", (b"dovecot", 0, rest)),
+        Token::Word(word, _) if is_level(word) => return Framed::Notice(time, rest),
         Token::Word(word, after) => (word, after),
     };
-    if let Some((tag, pid, message)) = second(first.1) {
-        return frame(first.0, (tag, pid, message));
+    match second(after) {
+        Some(tagged) => frame(host, tagged),
+        None if is_from_logger(after) || is_from_logger(rest) => Framed::Notice(time, rest),
+        None => Framed::Unknown(time, rest),
     }
-    if is_level(first.0) || first.1.starts_with(b"last message repeated ") || rest.starts_with(b"-- MARK --")
-    {
-        return Framed::Notice(time, rest);
-    }
-    Framed::Unknown(time, rest)
+}
+
+/// What syslogd itself writes in place of a line.
+fn is_from_logger(text: &[u8]) -> bool {
+    text.starts_with(b"last message repeated ") || text.starts_with(b"-- MARK --")
 }
 
 /// The tag after the host, with BusyBox's `mail.info` skipped.

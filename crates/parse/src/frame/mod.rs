@@ -73,7 +73,7 @@ fn unstamped(line: &[u8], time: Timestamp) -> Framed<'_> {
 
 /// `stdout F text`: podman's k8s-file and the Kubernetes container runtimes, after their stamp.
 fn container_runtime(rest: &[u8]) -> Option<&[u8]> {
-    let rest = rest.strip_prefix(b"stdout ").or_else(|| rest.strip_prefix(b"stderr "))?;
+    let rest = rest.strip_prefix(b" stdout ").or_else(|| rest.strip_prefix(b" stderr "))?;
     rest.strip_prefix(b"F ").or_else(|| rest.strip_prefix(b"P "))
 }
 

@@ -29,11 +29,12 @@ pub(super) fn read<'a>(event: &mut Event<'a>, kind: EventKind, text: &'a [u8]) -
     };
     event.client = origin.client.and_then(client).and_then(|(client, _)| client);
     let words = tail(event, origin.envelope);
-    known_for(event, kind, reason, words.unwrap_or(rest))
+    known_for(event, kind, reason, words.unwrap_or(origin.content))
 }
 
 /// Where the client stands, and what follows it.
 struct Origin<'a> {
+    content: &'a [u8],
     /// None where it is not certain.
     client: Option<&'a [u8]>,
     envelope: &'a [u8],
@@ -42,17 +43,17 @@ struct Origin<'a> {
 /// The first place that looks like ` from client; from=<`, and whether it is the only one.
 fn origin(text: &[u8]) -> Option<Origin<'_>> {
     let mut candidates = memchr_iter(b';', text).filter_map(|at| candidate(text, at));
-    let (client, envelope) = candidates.next()?;
+    let (content, client, envelope) = candidates.next()?;
     let client = candidates.next().is_none().then_some(client);
-    Some(Origin { client, envelope })
+    Some(Origin { content, client, envelope })
 }
 
 /// The word in ` from WORD; from=<` around this semicolon, and what follows it.
-fn candidate(text: &[u8], semicolon: usize) -> Option<(&[u8], &[u8])> {
+fn candidate(text: &[u8], semicolon: usize) -> Option<(&[u8], &[u8], &[u8])> {
     let envelope = text.get(semicolon + 1..)?.strip_prefix(b" ")?;
     starts_with_any(envelope, &[b"from=<", b"to=<", b"proto="]).then_some(())?;
     let (before, word) = rsplit(text.get(..semicolon)?, b' ')?;
-    before.ends_with(b" from").then_some((word, envelope))
+    Some((before.strip_suffix(b" from")?, word, envelope))
 }
 
 /// Reads `from=<x> to=<y> proto=ESMTP helo=<z>: words`, and returns the words.

@@ -5,24 +5,35 @@
 use mailward_model::{Event, EventKind, Reason, Text};
 
 use super::{known, reason, tls};
-use crate::scan::{number, split, split_str, word};
+use crate::scan::{number, split, split_str, starts_with_any, word};
 
 /// What follows `to=<`.
 pub(super) fn read<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
-    let (recipient, rest) = split_str(text, b">, ")?;
-    let (recipient, rest) = match rest.strip_prefix(b"orig_to=<") {
-        Some(original) => (recipient, split_str(original, b">, relay=")?.1),
-        None => match rest.strip_prefix(b"relay=") {
-            Some(rest) => (recipient, rest),
-            // A recipient that holds `>, ` itself.
-            None => split_str(text, b">, relay=")?,
-        },
-    };
+    let (recipients, rest) = recipients(text)?;
+    let recipient = split_str(recipients, b">, orig_to=<").map_or(recipients, |(recipient, _)| recipient);
     event.recipient = Text::new(recipient);
     let rest = relay(event, rest)?;
     let status = fields(event, rest)?;
     outcome(event, status)
 }
+
+/// `x` or `x>, orig_to=<y`, and what follows `>, relay=`. A recipient may hold those words itself; then what follows them is
+/// not the list of fields that it should be.
+fn recipients(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut from = 0;
+    for _ in 0..8 {
+        let (before, rest) = split_str(text.get(from..)?, RELAY)?;
+        let is_list = split_str(rest, b", ")
+            .is_some_and(|(_, fields)| starts_with_any(fields, &[b"delay=", b"conn_use=", b"delays="]));
+        if is_list {
+            return Some((text.get(..from + before.len())?, rest));
+        }
+        from += before.len() + RELAY.len();
+    }
+    None
+}
+
+const RELAY: &[u8] = b">, relay=";
 
 /// `name[address]:port, `, `name[/path/of/socket], `, `none, ` or the name of a transport.
 fn relay<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<&'a [u8]> {

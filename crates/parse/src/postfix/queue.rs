@@ -66,7 +66,7 @@ fn notification<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
 
 /// Trouble with another server on the way, before the delivery has an outcome; and changes by the operator.
 fn trouble<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
-    const REMOTE: [&[u8]; 11] = [
+    const REMOTE: [&[u8]; 9] = [
         b"host ",
         b"lost connection with ",
         b"conversation with ",
@@ -75,14 +75,14 @@ fn trouble<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
         b"TLS is required",
         b"SASL authentication failed",
         b"Server certificate ",
-        b"enabling PIX workarounds",
         b"TLS configuration problem",
-        b"breaking line",
     ];
     if starts_with_any(text, &REMOTE) {
         return remote(event, text);
     }
-    const NOTICES: [&[u8]; 10] = [
+    const NOTICES: [&[u8]; 12] = [
+        b"enabling PIX workarounds",
+        b"breaking line",
         b"skipped, still being delivered",
         b"placed on hold",
         b"released from hold",

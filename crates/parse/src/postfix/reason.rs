@@ -2,11 +2,12 @@
 
 use mailward_model::Reason;
 
-use crate::scan::{contains, split_str, starts_with_any, take_until};
+use crate::scan::{contains, find, rsplit_str, split_str, starts_with_any, take_until};
 
-/// The blocklist of `Service unavailable; Client host [x] blocked using list; text`, and the text.
+/// The blocklist of `Service unavailable; Client host [x] blocked using list; text`, and the text. What is listed may be a
+/// sender, in the client's own words, so the last `blocked using` counts.
 pub(super) fn blocklist(said: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (_, rest) = split_str(said.strip_prefix(b"Service unavailable; ")?, b" blocked using ")?;
+    let (_, rest) = rsplit_str(said.strip_prefix(b"Service unavailable; ")?, b" blocked using ")?;
     Some(take_until(rest, |b| matches!(b, b';' | b' ' | b',')))
 }
 
@@ -17,14 +18,16 @@ pub(super) fn of(said: &[u8], is_temporary: bool) -> Reason {
     }
     // The longest subject is `Unverified Client host`.
     match split_str(said.get(..36).unwrap_or(said), b" rejected: ") {
-        Some((subject, _)) => of_subject(subject, said.get(subject.len() + 11..).unwrap_or_default()),
+        Some((subject, _)) => {
+            of_subject(subject, said.get(subject.len() + 11..).unwrap_or_default(), is_temporary)
+        }
         None => of_plain(said, is_temporary),
     }
 }
 
 /// By what was refused, after what holds for every subject: a policy service or table may say it of any of them.
-fn of_subject(subject: &[u8], why: &[u8]) -> Reason {
-    if let Some(reason) = by_policy(why) {
+fn of_subject(subject: &[u8], why: &[u8], is_temporary: bool) -> Reason {
+    if let Some(reason) = by_policy(why, is_temporary) {
         return reason;
     }
     match subject {
@@ -62,8 +65,8 @@ fn client(why: &[u8]) -> Reason {
 }
 
 /// What Postfix itself and the common policy services say, whatever the subject.
-fn by_policy(why: &[u8]) -> Option<Reason> {
-    const PLAIN: [&[u8]; 8] = [
+fn by_policy(why: &[u8], is_temporary: bool) -> Option<Reason> {
+    const PLAIN: [&[u8]; 11] = [
         b"Access denied",
         b"User unknown",
         b"need fully-qualified ",
@@ -72,6 +75,9 @@ fn by_policy(why: &[u8]) -> Option<Reason> {
         b"Invalid name",
         b"invalid ip address",
         b"cannot find your ",
+        b"undeliverable address: ",
+        b"unverified address: ",
+        b"not owned by user ",
     ];
     if starts_with_any(why, &PLAIN) {
         return None;
@@ -89,7 +95,7 @@ fn by_policy(why: &[u8]) -> Option<Reason> {
         return Some(Reason::Pipelining);
     }
     let window = why.get(..160).unwrap_or(why);
-    let reason = by_words(window);
+    let reason = by_words(window, is_temporary);
     (reason != Reason::Other).then_some(reason)
 }
 
@@ -106,7 +112,7 @@ fn of_plain(said: &[u8], is_temporary: bool) -> Reason {
     if let Some(reason) = of_error(said) {
         return reason;
     }
-    by_words(said.get(..160).unwrap_or(said))
+    by_words(said.get(..160).unwrap_or(said), is_temporary)
 }
 
 const PLAIN_REPLIES: [(&[u8], Reason); 24] = [
@@ -139,11 +145,13 @@ const PLAIN_REPLIES: [(&[u8], Reason); 24] = [
 /// `Error: ...`, also with our own host name before it.
 fn of_error(said: &[u8]) -> Option<Reason> {
     let (_, error) = split_str(said.get(..300).unwrap_or(said), b"Error: ")?;
-    const ERRORS: [(&[u8], Reason); 17] = [
+    const ERRORS: [(&[u8], Reason); 19] = [
         (b"too many connections", Reason::TooManyConnections),
         (b"too many errors", Reason::TooManyErrors),
         (b"too much mail", Reason::RateExceeded),
-        (b"too many recipients", Reason::RateExceeded),
+        (b"too many recipients from ", Reason::RateExceeded),
+        (b"too many recipients", Reason::RecipientRefused),
+        (b"message file too big", Reason::TooLarge),
         (b"too many messages", Reason::RateExceeded),
         (b"too many new TLS", Reason::RateExceeded),
         (b"too many AUTH", Reason::RateExceeded),
@@ -162,14 +170,17 @@ fn of_error(said: &[u8]) -> Option<Reason> {
 }
 
 /// What a content filter says at the end of a message.
-pub(super) fn of_content(said: &[u8]) -> Reason {
-    let reason = by_words(said.get(..256).unwrap_or(said));
+pub(super) fn of_content(said: &[u8], is_temporary: bool) -> Reason {
+    let reason = by_words(said.get(..256).unwrap_or(said), is_temporary);
     if reason == Reason::Other { Reason::ContentPolicy } else { reason }
 }
 
-/// By words that policy services and milters are known to use; the first that stands in the text counts.
-fn by_words(text: &[u8]) -> Reason {
-    WORDS.iter().find(|(word, _)| contains(text, word)).map_or(Reason::Other, |(_, reason)| *reason)
+/// By words that policy services and milters are known to use. The first in the text counts, because a name that the
+/// client chose may stand further on; and what is refused for good was not greylisted.
+fn by_words(text: &[u8], is_temporary: bool) -> Reason {
+    let hits = WORDS.iter().filter_map(|(word, reason)| Some((find(text, word)?, *reason)));
+    let hits = hits.filter(|(_, reason)| is_temporary || *reason != Reason::Greylisted);
+    hits.min_by_key(|(at, _)| *at).map_or(Reason::Other, |(_, reason)| reason)
 }
 
 const WORDS: [(&[u8], Reason); 37] = [
@@ -230,7 +241,7 @@ pub(super) fn of_delivery(text: &[u8]) -> (Reason, u16) {
 fn of_reply(reply: &[u8]) -> (Reason, u16) {
     let code = crate::scan::number(reply).and_then(|(code, _)| u16::try_from(code).ok()).unwrap_or(0);
     let window = reply.get(..256).unwrap_or(reply);
-    let reason = match (code / 100, by_words(window)) {
+    let reason = match (code / 100, by_words(window, code / 100 == 4)) {
         (4, Reason::Greylisted) => Reason::Greylisted,
         (_, Reason::QuotaExceeded) => Reason::QuotaExceeded,
         (4, _) => Reason::RemoteDeferred,

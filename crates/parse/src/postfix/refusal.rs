@@ -223,5 +223,5 @@ fn classify<'a>(event: &Event<'a>, said: &'a [u8]) -> (Reason, Text<'a>) {
     }
     let reason = reason::of(said, is_temporary);
     let is_late = event.stage == Stage::EndOfMessage && reason == Reason::Other;
-    (if is_late { reason::of_content(said) } else { reason }, Text::EMPTY)
+    (if is_late { reason::of_content(said, is_temporary) } else { reason }, Text::EMPTY)
 }

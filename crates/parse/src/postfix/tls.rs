@@ -58,10 +58,10 @@ pub(super) fn accept_error<'a>(event: &mut Event<'a>, message: &'a [u8]) -> Opti
     let rest = from_client(event, message.strip_prefix(b"SSL_accept error from ")?)?;
     let words = rest.strip_prefix(b": ")?;
     event.stage = Stage::Starttls;
-    known_for(event, EventKind::TlsFailed, accept_reason(words), words)
+    known_for(event, EventKind::TlsFailed, handshake_reason(words), words)
 }
 
-fn accept_reason(words: &[u8]) -> Reason {
+fn handshake_reason(words: &[u8]) -> Reason {
     match words {
         b"lost connection" | b"0" | b"Success" | b"Undefined error: 0" | b"Broken pipe" => Reason::TlsLost,
         b"Connection reset by peer" => Reason::TlsReset,
@@ -126,7 +126,8 @@ pub(super) fn notice<'a>(event: &mut Event<'a>, message: &'a [u8]) -> Option<()>
     }
     if let Some(words) = message.strip_prefix(b"SSL_connect error to ") {
         let rest = to_server(event, words)?;
-        return known_for(event, EventKind::RemoteTrouble, Reason::TlsProtocol, rest.strip_prefix(b": ")?);
+        let words = rest.strip_prefix(b": ")?;
+        return known_for(event, EventKind::RemoteTrouble, handshake_reason(words), words);
     }
     if event.program == Program::Smtp {
         return peer_details(event, message);
