@@ -4,9 +4,11 @@
 //! decisions of the live run.
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
+
 use mailward_decide::{Bans, Cleared, Decision, Limit, Protected};
 use mailward_detect::{Detector, Login, Notice};
-use mailward_model::{Ban, Event, EventKind, Network, Offence, Program, Signal, Subject, Timestamp};
+use mailward_model::{Ban, Event, EventKind, Network, Offence, Program, Signal, Span, Subject, Timestamp};
 use mailward_parse::{Context, Parser};
 
 /// What follows from a line.
@@ -63,13 +65,20 @@ pub struct Engine {
     detector: Detector,
     bans: Bans,
     notices: Vec<Notice>,
+    /// Whom a refusal was told about, and when: each offence fills the window again.
+    told: HashMap<Subject, Timestamp>,
 }
+
+/// How long a refusal about the same subject is not told again.
+const TOLD: Span = Span::from_hours(1);
+/// Subjects of refusals that are remembered.
+const TOLD_MOST: usize = 4_096;
 
 impl Engine {
     /// An engine that knows of no bans and no offences yet.
     #[must_use]
-    pub const fn new(context: Context, detector: Detector, bans: Bans) -> Self {
-        Self { context, parsers: Vec::new(), detector, bans, notices: Vec::new() }
+    pub fn new(context: Context, detector: Detector, bans: Bans) -> Self {
+        Self { context, parsers: Vec::new(), detector, bans, notices: Vec::new(), told: HashMap::new() }
     }
 
     /// Takes a line of the log with this number; appends what follows to `effects`.
@@ -159,21 +168,31 @@ impl Engine {
             && signal.asks_for_ban()
             && self.detector.is_precious(network, signal.time)
         {
-            effects.push(Effect::Signal(signal));
-            effects.push(Effect::Refused(Refused::Precious(network)));
+            self.refuse(signal, Refused::Precious(network), effects);
             return;
         }
-        let consequence = match self.bans.decide(&signal, now) {
+        match self.bans.decide(&signal, now) {
             // While a ban is on its way to the kernel, the same source goes on to fill windows.
-            Decision::Known => return,
-            Decision::NoTarget => None,
-            Decision::Ban(cleared) => Some(Effect::Ban(cleared)),
-            Decision::Refused(protected) => Some(Effect::Refused(Refused::Protected(protected))),
+            Decision::Known => {}
+            Decision::NoTarget => effects.push(Effect::Signal(signal)),
+            Decision::Ban(cleared) => effects.extend([Effect::Signal(signal), Effect::Ban(cleared)]),
+            Decision::Refused(protected) => self.refuse(signal, Refused::Protected(protected), effects),
             Decision::OverBudget(limit) => {
-                Some(Effect::Refused(Refused::OverBudget(signal.subject.clone(), limit)))
+                let refused = Refused::OverBudget(signal.subject.clone(), limit);
+                self.refuse(signal, refused, effects);
             }
-        };
-        effects.push(Effect::Signal(signal));
-        effects.extend(consequence);
+        }
+    }
+
+    fn refuse(&mut self, signal: Signal, refused: Refused, effects: &mut Vec<Effect>) {
+        let told = self.told.get(&signal.subject);
+        if told.is_some_and(|told| signal.time.since(*told) < TOLD) {
+            return;
+        }
+        if self.told.len() >= TOLD_MOST {
+            self.told.clear();
+        }
+        self.told.insert(signal.subject.clone(), signal.time);
+        effects.extend([Effect::Signal(signal), Effect::Refused(refused)]);
     }
 }

@@ -344,7 +344,8 @@ fn a_private_address_that_stands_for_everybody_is_told_and_not_banned() {
         (0..120).map(|n| format!("01:{:02}:{:02} {connect}\n", n / 60, n % 60)).collect();
     script += &format!("01:12:00 {connect}\n");
     let effects = run(&mut engine(NeverBan::built_in()), &script);
-    assert_eq!((signals(&effects), bans(&effects)), (vec!["clients-hidden 172.20.0.1".into()], vec![]));
+    let told = vec!["open-connections 172.20.0.1".into(), "clients-hidden 172.20.0.1".into()];
+    assert_eq!((signals(&effects), bans(&effects)), (told, vec![]));
 }
 
 #[test]
