@@ -49,8 +49,8 @@ impl Element {
 pub(crate) enum Change {
     /// Adds them; none may be there already.
     Create,
-    /// Adds them; one that is there already stays.
-    Put,
+    /// Sees to it that they are there, without an end, so that they can be taken away.
+    Ensure,
     /// Takes them away; they must be there.
     Take,
 }
@@ -65,7 +65,7 @@ pub(crate) fn write(
 ) {
     let (kind, how) = match change {
         Change::Create => (msg::NEW_ELEMENT, flags::CREATE | flags::EXCLUSIVE),
-        Change::Put => (msg::NEW_ELEMENT, flags::CREATE),
+        Change::Ensure => (msg::NEW_ELEMENT, flags::CREATE),
         Change::Take => (msg::DEL_ELEMENT, 0),
     };
     for entries in entries.chunks(PER_MESSAGE) {
@@ -92,7 +92,7 @@ pub(crate) const fn size(set: Set, count: usize) -> usize {
 fn write_entry(writer: &mut Writer, set: Set, change: Change, entry: Entry, now: Timestamp) {
     writer.nest(LIST_ITEM, |writer| {
         write_key(writer, set, entry.first);
-        if change != Change::Take && entry.until != FOREVER {
+        if change == Change::Create && entry.until != FOREVER {
             writer.u64(element::TIMEOUT, timeout(entry.until.since(now)));
         }
     });
@@ -196,12 +196,18 @@ fn sum(one: Span, other: Span) -> Span {
     Span::from_micros(one.micros().saturating_add(other.micros()))
 }
 
-/// The address of the element that begins at `offset` in a message, for error messages.
+/// The element around `offset` in a message of ours, where the elements come last: its set and its key; of an interval
+/// where it begins.
 pub(crate) fn at_offset(message: Message<'_>, offset: usize) -> Option<(Set, u128)> {
     let set = Set::named(message.attributes().text(element::SET)?)?;
-    let attribute = offset.checked_sub(16).and_then(|offset| message.payload.get(offset..))?;
-    let key = Attributes(Attributes(attribute).next()?.value);
-    Some((set, Key::read(key)?.number))
+    let mut elements = message.attributes().inside(element::ELEMENTS);
+    let end = 16 + message.payload.len();
+    let mut found = None;
+    while end - elements.0.len() <= offset {
+        let key = Key::read(Attributes(elements.next()?.value))?;
+        found = if key.ends { found } else { Some((set, key.number)) };
+    }
+    found
 }
 
 /// Elements in a message: two of an interval with all they carry fit 1,000 times into the 64 kB of an attribute.

@@ -116,7 +116,7 @@ impl FirewallError {
 fn describe(message: Message<'_>, offset: Option<usize>) -> String {
     match message.subsystem_kind() {
         Some(msg::NEW_TABLE | msg::DEL_TABLE) => "the table".to_owned(),
-        Some(msg::NEW_CHAIN | msg::DEL_CHAIN) => "the chain".to_owned(),
+        Some(msg::NEW_CHAIN) => "the chain".to_owned(),
         Some(msg::NEW_RULE | msg::DEL_RULE) => "a rule".to_owned(),
         Some(msg::NEW_SET) => "a set".to_owned(),
         Some(msg::NEW_ELEMENT) => format!("adding {}", describe_element(message, offset)),

@@ -8,12 +8,12 @@ use rustix::io::Errno;
 
 use crate::channel::{Channel, Failure};
 use crate::contents::{Changes, Contents, Entry, FOREVER};
-use crate::element::{self, Change, Element};
+use crate::element::Element;
 use crate::error::FirewallError;
 use crate::kernel::{self, Clock, Structure as Found};
 use crate::layout::{Action, Options, Set};
-use crate::message::Writer;
 use crate::nf_tables::msg;
+use crate::work::{Manner, Work};
 
 /// A table of our own in the kernel. It stays when this is dropped and when the process dies: bans end by their own
 /// timeouts, and a new process takes over what it finds.
@@ -174,13 +174,8 @@ impl Firewall {
     /// What the kernel refuses.
     pub fn uninstall(&mut self) -> Result<(), FirewallError> {
         self.networks = None;
-        if kernel::structure(&mut self.channel, &self.options)? == Found::Missing {
-            return Ok(());
-        }
-        let clock = Clock::start(Timestamp::default());
-        let mut work = Work::begin(&mut self.channel, &self.options, clock, Manner::Plain);
-        work.options.delete(&mut work.writer);
-        work.finish()
+        self.remove_table(&self.options.stand_in())?;
+        self.remove_table(&self.options.clone())
     }
 
     /// The netlink address that changes made here carry in notifications.
@@ -200,7 +195,7 @@ impl Firewall {
         manner: Manner,
     ) -> Result<Reconciled, FirewallError> {
         let found = kernel::structure(&mut self.channel, &self.options)?;
-        let keeps_sets = matches!(found, Found::Right | Found::ChainWrong { .. });
+        let keeps_sets = matches!(found, Found::Right | Found::RulesWrong | Found::ChainMissing);
         let wanted = Contents::of(bans.iter().copied(), clock.now());
         let mut all = Vec::new();
         for set in Set::ALL {
@@ -214,13 +209,27 @@ impl Firewall {
             };
             all.push((set, changes));
         }
-        let mut work = Work::begin(&mut self.channel, &self.options, clock, manner);
-        work.build(found);
-        for (set, changes) in &all {
-            work.change(*set, changes)?;
+        let stand_in = self.options.stand_in();
+        if found == Found::Wrong {
+            let left_behind = match kernel::exists(&mut self.channel, &stand_in)? {
+                true => Found::Wrong,
+                false => Found::Missing,
+            };
+            carry_out(&mut self.channel, &stand_in, (clock, manner), left_behind, &all)?;
         }
-        work.finish()?;
+        carry_out(&mut self.channel, &self.options, (clock, manner), found, &all)?;
+        self.remove_table(&stand_in)?;
         Ok(self.report(found, &all))
+    }
+
+    fn remove_table(&mut self, options: &Options) -> Result<(), FirewallError> {
+        if !kernel::exists(&mut self.channel, options)? {
+            return Ok(());
+        }
+        let clock = Clock::start(Timestamp::default());
+        let mut work = Work::begin(&mut self.channel, options, clock, Manner::Plain);
+        work.delete();
+        work.finish()
     }
 
     fn report(&self, found: Found, all: &[(Set, Changes)]) -> Reconciled {
@@ -229,7 +238,7 @@ impl Firewall {
             structure: match found {
                 Found::Right => Structure::Kept,
                 Found::Missing => Structure::Created,
-                Found::ChainWrong { .. } => Structure::RulesReplaced,
+                Found::RulesWrong | Found::ChainMissing => Structure::RulesReplaced,
                 Found::Wrong => Structure::TableReplaced,
             },
             added: count(|changes| changes.add.len()),
@@ -243,9 +252,11 @@ impl Firewall {
         if self.networks.is_none() {
             return Err(FirewallError::Unknown);
         }
-        let changes =
-            Set::OF_BANS.map(|set| (set, if set.is_interval() { Changes::default() } else { hosts(set) }));
-        self.write(now, &changes)
+        let (clock, changes) = (Clock::start(now), [Set::Banned4, Set::Banned6].map(|set| (set, hosts(set))));
+        match self.write_once(clock, Manner::Plain, &changes) {
+            Err(FirewallError::Changed { .. }) => self.write_once(clock, Manner::Careful, &changes),
+            done => done,
+        }
     }
 
     /// Changes the sets of addresses as told, and those of networks by what an edit changes in what they cover.
@@ -259,23 +270,35 @@ impl Firewall {
         let mut after = before.clone();
         edit(&mut after);
         after.retain(|_, until| *until > now);
-        let (was, will) = (covered(before), covered(&after));
-        let changes = Set::OF_BANS.map(|set| match set.is_interval() {
-            true => (set, Changes::between(was.entries(set), will.entries(set), 0)),
-            false => (set, hosts(set)),
-        });
-        self.write(now, &changes)?;
+        let (was, will) = (covered(before, now), covered(&after, now));
+        let changes = |set: Set, was: &[Entry]| match set.is_interval() {
+            true => Changes::between(was, will.entries(set), 0),
+            false => hosts(set),
+        };
+        let known = Set::OF_BANS.map(|set| (set, changes(set, was.entries(set))));
+        match self.write_once(Clock::start(now), Manner::Plain, &known) {
+            Err(FirewallError::Changed { .. }) => self.change_what_is_there(Clock::start(now), changes)?,
+            done => done?,
+        }
         self.networks = Some(after);
         Ok(())
     }
 
-    fn write(&mut self, now: Timestamp, changes: &[(Set, Changes)]) -> Result<(), FirewallError> {
-        let clock = Clock::start(now);
-        let mut done = self.write_once(clock, Manner::Plain, changes);
-        if matches!(done, Err(FirewallError::Changed { .. })) {
-            done = self.write_once(clock, Manner::Careful, changes);
+    /// Changes networks from what the kernel says is there.
+    fn change_what_is_there(
+        &mut self,
+        clock: Clock,
+        changes: impl Fn(Set, &[Entry]) -> Changes,
+    ) -> Result<(), FirewallError> {
+        let mut all = Vec::new();
+        for set in Set::OF_BANS {
+            let is = match set.is_interval() {
+                true => kernel::entries(&mut self.channel, &self.options, set, clock)?,
+                false => Vec::new(),
+            };
+            all.push((set, changes(set, &is)));
         }
-        done
+        self.write_once(clock, Manner::Careful, &all)
     }
 
     fn write_once(
@@ -284,11 +307,7 @@ impl Firewall {
         manner: Manner,
         changes: &[(Set, Changes)],
     ) -> Result<(), FirewallError> {
-        let mut work = Work::begin(&mut self.channel, &self.options, clock, manner);
-        for (set, changes) in changes {
-            work.change(*set, changes)?;
-        }
-        work.finish()
+        carry_out(&mut self.channel, &self.options, (clock, manner), Found::Right, changes)
     }
 
     /// Kernels before 5.9 reset only in `input`, `forward` and `output`.
@@ -298,121 +317,19 @@ impl Firewall {
     }
 }
 
-/// Transactions, begun anew whenever one is full.
-struct Work<'a> {
-    channel: &'a mut Channel,
-    options: &'a Options,
-    clock: Clock,
-    manner: Manner,
-    writer: Writer,
-    empty: usize,
-}
-
-/// How elements are changed. Adding fails where there is one, taking away where there is none; so an element that may
-/// or may not be there is put there, taken away, and put there again: packets see only the result. (Not minding is
-/// possible, too, but for taking away since Linux 6.3 only, `NFT_MSG_DESTROYSETELEM`, and adding keeps the old end
-/// before 6.12.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Manner {
-    /// What is known holds; it is an error if it does not.
-    Plain,
-    /// What is known may be wrong.
-    Careful,
-}
-
-impl Manner {
-    const fn add(self) -> &'static [Change] {
-        match self {
-            Self::Plain => &[Change::Create],
-            Self::Careful => &[Change::Put, Change::Take, Change::Create],
-        }
+fn carry_out(
+    channel: &mut Channel,
+    options: &Options,
+    (clock, manner): (Clock, Manner),
+    found: Found,
+    changes: &[(Set, Changes)],
+) -> Result<(), FirewallError> {
+    let mut work = Work::begin(channel, options, clock, manner);
+    work.build(found);
+    for (set, changes) in changes {
+        work.change(*set, changes)?;
     }
-
-    const fn refresh(self) -> &'static [Change] {
-        match self {
-            Self::Plain => &[Change::Take, Change::Create],
-            Self::Careful => self.add(),
-        }
-    }
-
-    const fn remove(self) -> &'static [Change] {
-        match self {
-            Self::Plain => &[Change::Take],
-            Self::Careful => &[Change::Put, Change::Take],
-        }
-    }
-}
-
-impl<'a> Work<'a> {
-    fn begin(channel: &'a mut Channel, options: &'a Options, clock: Clock, manner: Manner) -> Self {
-        let writer = channel.transaction();
-        Self { empty: writer.len(), writer, channel, options, clock, manner }
-    }
-
-    /// Everything but the elements.
-    fn build(&mut self, found: Found) {
-        let writer = &mut self.writer;
-        match found {
-            Found::Right => {}
-            Found::Missing => self.options.create(writer),
-            Found::Wrong => {
-                self.options.delete(writer);
-                self.options.create(writer);
-            }
-            Found::ChainWrong { exists } => {
-                if exists {
-                    self.options.delete_chain(writer);
-                }
-                self.options.create_chain(writer);
-            }
-        }
-    }
-
-    /// Changes a set. Ranges must be free before others are put there, so removing comes first; a set of networks
-    /// changes in one piece, as long as a transaction can hold it.
-    fn change(&mut self, set: Set, changes: &Changes) -> Result<(), FirewallError> {
-        let Changes { add, refresh, remove } = changes;
-        if set.is_interval() {
-            self.make_room(element::size(set, 3 * (add.len() + refresh.len() + remove.len())) + SLACK)?;
-        }
-        self.each(set, remove, self.manner.remove())?;
-        self.each(set, refresh, self.manner.refresh())?;
-        self.each(set, add, self.manner.add())
-    }
-
-    fn each(&mut self, set: Set, entries: &[Entry], steps: &[Change]) -> Result<(), FirewallError> {
-        for entries in entries.chunks(element::PER_MESSAGE) {
-            self.make_room(element::size(set, entries.len()) * steps.len())?;
-            for step in steps {
-                element::write(
-                    &mut self.writer,
-                    (&self.options.table, set),
-                    *step,
-                    entries,
-                    self.clock.now(),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn make_room(&mut self, bytes: usize) -> Result<(), FirewallError> {
-        if self.writer.len() + bytes <= self.channel.most() { Ok(()) } else { self.carry_out() }
-    }
-
-    fn carry_out(&mut self) -> Result<(), FirewallError> {
-        if self.writer.len() == self.empty {
-            return Ok(());
-        }
-        let full = core::mem::replace(&mut self.writer, Writer::new(0));
-        let done = self.channel.commit(full);
-        self.writer = self.channel.transaction();
-        done.map_err(|(failure, sent)| FirewallError::of_transaction(&self.options.table, failure, &sent))
-    }
-
-    fn finish(mut self) -> Result<(), FirewallError> {
-        self.carry_out()
-    }
+    work.finish()
 }
 
 fn target(cleared: &Cleared) -> (Network, Timestamp) {
@@ -429,9 +346,8 @@ fn networks_of(bans: &[(Network, Timestamp)]) -> Networks {
     networks
 }
 
-/// What networks cover, those that are over included.
-fn covered(networks: &Networks) -> Contents {
-    Contents::of(networks.iter().map(|(network, until)| (*network, *until)), Timestamp::from_micros(i64::MIN))
+fn covered(networks: &Networks, now: Timestamp) -> Contents {
+    Contents::of(networks.iter().map(|(network, until)| (*network, *until)), now)
 }
 
 fn ports(options: &Options) -> Vec<Entry> {
@@ -446,5 +362,3 @@ fn ports(options: &Options) -> Vec<Entry> {
 /// How far the end of an element may be off, in microseconds.
 const TOLERANCE: u64 = 2_000_000;
 const ATTEMPTS: u32 = 5;
-/// For the heads of more messages than one.
-const SLACK: usize = 2048;

@@ -17,13 +17,14 @@ use crate::rule::counted;
 /// How much of the table is as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Structure {
+    /// There is no such table.
     Missing,
-    /// Something but the chain is wrong, or does not belong here.
+    /// Sets or chain are wrong, or there is something that does not belong here.
     Wrong,
-    /// The sets are right, the chain or its rules are missing or wrong.
-    ChainWrong {
-        exists: bool,
-    },
+    /// Everything is right but the chain, which is not there.
+    ChainMissing,
+    /// Everything is right but the rules.
+    RulesWrong,
     Right,
 }
 
@@ -37,13 +38,21 @@ pub(crate) fn structure(channel: &mut Channel, options: &Options) -> Result<Stru
     let sets_are_right = Set::ALL.len() == right_sets(channel, options).map_err(fail)?;
     let expected = Set::ALL.len() + usize::from(chain_is_right.is_some());
     // The table counts what is in it: sets, chains and objects. With more than ours, somebody made himself at home.
-    if flags != 0 || !sets_are_right || uses as usize != expected {
+    if flags != 0 || !sets_are_right || chain_is_right == Some(false) || uses as usize != expected {
         return Ok(Structure::Wrong);
     }
     match chain_is_right {
-        Some(true) if rules_are_right(channel, options).map_err(fail)? => Ok(Structure::Right),
-        other => Ok(Structure::ChainWrong { exists: other.is_some() }),
+        None => Ok(Structure::ChainMissing),
+        Some(_) if rules_are_right(channel, options).map_err(fail)? => Ok(Structure::Right),
+        Some(_) => Ok(Structure::RulesWrong),
     }
+}
+
+/// Whether there is a table of this name.
+pub(crate) fn exists(channel: &mut Channel, options: &Options) -> Result<bool, FirewallError> {
+    let state =
+        table_state(channel, options).map_err(|failure| FirewallError::of(&options.table, failure))?;
+    Ok(state.is_some())
 }
 
 /// Reads what a set holds.

@@ -139,6 +139,11 @@ impl Options {
             writer.text(chain::TABLE, &self.table);
             Self::write_chain(writer);
         });
+        self.create_rules(writer);
+    }
+
+    /// The rules alone.
+    pub(crate) fn create_rules(&self, writer: &mut Writer) {
         for expressions in self.rules() {
             writer.message(msg::NEW_RULE, flags::CREATE | flags::APPEND, |writer| {
                 writer.text(rule::TABLE, &self.table);
@@ -148,16 +153,17 @@ impl Options {
         }
     }
 
-    /// Takes the chain away with its rules.
-    pub(crate) fn delete_chain(&self, writer: &mut Writer) {
+    /// Takes away all rules of the chain.
+    pub(crate) fn delete_rules(&self, writer: &mut Writer) {
         writer.message(msg::DEL_RULE, 0, |writer| {
             writer.text(rule::TABLE, &self.table);
             writer.text(rule::CHAIN, CHAIN);
         });
-        writer.message(msg::DEL_CHAIN, 0, |writer| {
-            writer.text(chain::TABLE, &self.table);
-            writer.text(chain::NAME, CHAIN);
-        });
+    }
+
+    /// The same under another name, to stand in for this one while it is replaced.
+    pub(crate) fn stand_in(&self) -> Self {
+        Self { table: format!("{}-stand-in", self.table), ..self.clone() }
     }
 
     /// Whether a chain that the kernel tells of is ours as it should be.

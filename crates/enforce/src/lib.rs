@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod channel;
+mod cidr_table;
 mod contents;
 mod element;
 mod error;
@@ -16,7 +17,9 @@ mod message;
 mod monitor;
 mod nf_tables;
 mod rule;
+mod work;
 
+pub use cidr_table::{CidrTable, CidrTableError, Written};
 pub use element::Element;
 pub use error::FirewallError;
 pub use firewall::{Counters, Firewall, Reconciled, Structure};

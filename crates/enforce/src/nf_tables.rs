@@ -20,7 +20,6 @@ pub(crate) mod msg {
     pub(crate) const DEL_TABLE: u8 = 2;
     pub(crate) const NEW_CHAIN: u8 = 3;
     pub(crate) const GET_CHAIN: u8 = 4;
-    pub(crate) const DEL_CHAIN: u8 = 5;
     pub(crate) const NEW_RULE: u8 = 6;
     pub(crate) const GET_RULE: u8 = 7;
     pub(crate) const DEL_RULE: u8 = 8;
