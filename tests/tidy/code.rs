@@ -141,7 +141,7 @@ fn functions(text: &str) -> impl Iterator<Item = Function<'_>> {
         let margin = &lines[start][..lines[start].len() - lines[start].trim_start().len()];
         let is_end = |line: &&str| line.strip_prefix(margin).is_some_and(|rest| rest == "}" || rest == ";");
         let one_line = lines[start].ends_with(['}', ';']);
-        let length = if one_line { 1 } else { lines[start..].iter().position(|line| is_end(line))? + 1 };
+        let length = if one_line { 1 } else { lines[start..].iter().position(is_end)? + 1 };
         let above: Vec<_> = lines[..start].iter().rev().take_while(|line| is_attached(line)).collect();
         Some(Function {
             name,

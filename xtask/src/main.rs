@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's command talks to the terminal")]
 
+mod bench;
+mod demo;
 mod docs;
+mod lab;
 mod setup;
 mod test;
 mod tool;
@@ -19,6 +22,12 @@ enum Command {
     Setup(setup::Args),
     /// Runs everything that continuous integration runs.
     Test(test::Args),
+    /// Shows Mailward at work: a mail server, its attackers, its users (needs root; else a replay).
+    Demo(demo::Args),
+    /// A real mail host, its users and its attackers, in network namespaces.
+    Lab(lab::Args),
+    /// Measures speed and memory, ours and the others'.
+    Bench(bench::Args),
     /// Writes the generated documents, or checks that they are fresh.
     Docs(docs::Args),
 }
@@ -28,6 +37,9 @@ fn main() -> ExitCode {
     let result = tool::end_with_us().and_then(|()| match command {
         Command::Setup(args) => setup::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Lab(args) => lab::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Docs(args) => docs::run(&args),
     });
     result.unwrap_or_else(|error| {

@@ -49,6 +49,15 @@ pub(crate) fn root() -> Result<PathBuf> {
     Ok(root.to_owned())
 }
 
+/// The folder that cargo builds in.
+pub(crate) fn target() -> Result<PathBuf> {
+    let metadata =
+        output(cargo()?.current_dir(root()?).args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    let directory = metadata.get("target_directory").and_then(serde_json::Value::as_str);
+    directory.map(Into::into).context("cargo metadata tells no target_directory")
+}
+
 /// Whether we are root.
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()

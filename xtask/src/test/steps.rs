@@ -54,7 +54,7 @@ fn test(run: &mut Run) -> Result<Outcome> {
     }
     let mut nextest = run.cargo(&["nextest", "run", "--workspace", "--locked", "--profile", "ci"])?;
     let outcome = run.call(&mut nextest)?;
-    let report = target(run)?.join("nextest/ci/junit.xml");
+    let report = tool::target()?.join("nextest/ci/junit.xml");
     let report = fs::read_to_string(&report).with_context(|| report.display().to_string())?;
     junit::skips(&report).iter().for_each(|line| run.skipped(line));
     Ok(outcome)
@@ -111,12 +111,4 @@ fn fuzz_target(run: &Run, target: &str) -> Result<Command> {
     let mut command = run.cargo(&["fuzz", "run", target, "--", FUZZ_SECONDS, "-rss_limit_mb=2048"])?;
     command.env("RUSTC_BOOTSTRAP", "1");
     Ok(command)
-}
-
-/// The folder that cargo builds in.
-pub(super) fn target(run: &Run) -> Result<std::path::PathBuf> {
-    let metadata = tool::output(&mut run.cargo(&["metadata", "--no-deps", "--format-version", "1"])?)?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-    let directory = metadata.get("target_directory").and_then(serde_json::Value::as_str);
-    directory.map(Into::into).context("cargo metadata tells no target_directory")
 }
