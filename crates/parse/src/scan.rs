@@ -5,7 +5,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use mailward_model::{Client, Text, canonical};
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 
 /// Before and after the first `byte`, which belongs to neither.
 pub(crate) fn split(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
@@ -27,22 +27,37 @@ pub(crate) fn split_str<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<(&'a [u8],
 
 /// Before and after the last `needle`. Fast when the needle's last byte is rare in the text.
 pub(crate) fn rsplit_str<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let at = rfind(bytes, needle)?;
+    Some((bytes.get(..at)?, bytes.get(at + needle.len()..)?))
+}
+
+/// Longer texts than this are nobody's ordinary line, and may hold a needle's rare byte thousands of times.
+const ORDINARY: usize = 1024;
+
+/// Where `needle` first stands.
+pub(crate) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    if bytes.len() > ORDINARY {
+        return memmem::find(bytes, needle);
+    }
+    let first = *needle.first()?;
+    memchr_iter(first, bytes).find(|&at| bytes.get(at..).is_some_and(|rest| rest.starts_with(needle)))
+}
+
+/// Where `needle` last stands.
+fn rfind(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    if bytes.len() > ORDINARY {
+        return memmem::rfind(bytes, needle);
+    }
     let last = *needle.last()?;
     let mut end = bytes.len();
     while let Some(at) = memrchr(last, bytes.get(..end)?) {
         let head = bytes.get(..=at)?;
         if let Some(before) = head.strip_suffix(needle) {
-            return Some((before, bytes.get(at + 1..)?));
+            return Some(before.len());
         }
         end = at;
     }
     None
-}
-
-/// Where `needle` first stands.
-pub(crate) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = *needle.first()?;
-    memchr_iter(first, bytes).find(|&at| bytes.get(at..).is_some_and(|rest| rest.starts_with(needle)))
 }
 
 /// Whether `needle` stands anywhere.
