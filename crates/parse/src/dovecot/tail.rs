@@ -84,7 +84,8 @@ fn rip_first(text: &[u8]) -> Option<Tail<'_>> {
     let user = split_str(rest, b"user=<").map_or(&b""[..], |(_, user)| take_until(user, |b| b == b'>').0);
     let session =
         rsplit_str(rest, b", session=<").and_then(|(_, id)| id.strip_suffix(b">")).unwrap_or_default();
-    Some(Tail { said, user, address: address(address_text), session, ..Tail::default() })
+    // Whether there was TLS is not looked for in an unknown order.
+    Some(Tail { said, user, address: address(address_text), secured: b"unknown", session, ..Tail::default() })
 }
 
 /// Where `rip=` first stands as an element.
