@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 
 use crate::attack::{self, Settings};
 use crate::host::{self, Lab, LogFormat, Options, Program};
+use crate::incident;
 use crate::legit;
 use crate::topology::Place;
 
@@ -68,6 +69,12 @@ enum Command {
         /// Prints every step as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Writes the bundled incident.
+    Incident {
+        /// Where to.
+        #[arg(default_value = "examples/incident", value_name = "DIR")]
+        to: PathBuf,
     },
     /// Rotates the mail log as logrotate does.
     Rotate {
@@ -140,6 +147,7 @@ pub fn run(args: &Args, program: &Program) -> Result<ExitCode> {
         Command::Attack(Attack { list: true, .. }) => list(),
         Command::Attack(args) => attack(&open()?, args),
         Command::Legit { hard, rounds, json } => legit(&open()?, *rounds, *hard, *json),
+        Command::Incident { to } => incident::write(to).map(|()| ExitCode::SUCCESS),
         Command::Rotate { copytruncate } => open()?.rotate(*copytruncate).map(|()| ExitCode::SUCCESS),
         Command::Init { lab } => host::init(lab).map(|()| ExitCode::SUCCESS),
         Command::World { lab, leased } => host::world(lab, *leased).map(|()| ExitCode::SUCCESS),

@@ -13,6 +13,7 @@ pub mod attack;
 pub mod cli;
 pub mod client;
 pub mod host;
+pub mod incident;
 pub mod legit;
 pub mod topology;
 
