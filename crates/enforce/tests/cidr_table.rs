@@ -1,4 +1,5 @@
 //! The CIDR table, read by Postfix itself.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "namespace/mod.rs"]
 mod namespace;

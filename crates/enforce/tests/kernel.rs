@@ -1,4 +1,5 @@
 //! What is in the kernel after each step, told by nft(8).
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod namespace;
 
@@ -48,6 +49,9 @@ fn names(set: &str) -> Vec<String> {
 fn the_table_is_made_as_meant() {
     let Some(_namespace) = Namespace::new("made") else { return };
     let sets = "table inet mailward {
+set ports {
+type inet_service
+}
 set banned4 {
 type ipv4_addr
 flags timeout
@@ -67,9 +71,6 @@ set networks6 {
 type ipv6_addr
 flags interval,timeout
 counter
-}
-set ports {
-type inet_service
 }
 chain prerouting {
 type filter hook prerouting priority mangle; policy accept;
