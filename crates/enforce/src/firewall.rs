@@ -369,3 +369,6 @@ fn ports(options: &Options) -> Vec<Entry> {
 /// How far the end of an element may be off, in microseconds.
 const TOLERANCE: u64 = 2_000_000;
 const ATTEMPTS: u32 = 5;
+
+#[cfg(test)]
+mod tests;
