@@ -15,6 +15,7 @@ pub mod client;
 pub mod host;
 pub mod incident;
 pub mod legit;
+pub mod matrix;
 pub mod topology;
 
 pub use host::{Lab, LogFormat, Options, Program};
