@@ -11,3 +11,10 @@ pub(crate) use mailward_lab::cli::Args;
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     cli::run(args, &Program::this(&["lab"])?)
 }
+
+/// `cargo xtask incident`: writes the bundled incident.
+pub(crate) fn incident() -> Result<ExitCode> {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/incident");
+    mailward_lab::incident::write(dir.as_ref())?;
+    Ok(ExitCode::SUCCESS)
+}

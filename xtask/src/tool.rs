@@ -49,11 +49,16 @@ pub(crate) fn root() -> Result<PathBuf> {
     Ok(root.to_owned())
 }
 
+/// What cargo tells about the workspace.
+pub(crate) fn metadata() -> Result<serde_json::Value> {
+    let text =
+        output(cargo()?.current_dir(root()?).args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
 /// The folder that cargo builds in.
 pub(crate) fn target() -> Result<PathBuf> {
-    let metadata =
-        output(cargo()?.current_dir(root()?).args(["metadata", "--no-deps", "--format-version", "1"]))?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    let metadata = metadata()?;
     let directory = metadata.get("target_directory").and_then(serde_json::Value::as_str);
     directory.map(Into::into).context("cargo metadata tells no target_directory")
 }

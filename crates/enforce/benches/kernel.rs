@@ -44,12 +44,18 @@ fn bans(range: std::ops::Range<u32>) -> Vec<Cleared> {
 fn at_once(count: u32, rounds: u32) {
     let bans = bans(0..count);
     let wanted: Vec<&Cleared> = bans.iter().collect();
+    let (mut monitored, mut overflows) = (vec![], 0);
     let (mut restore, mut again, mut add, mut refresh, mut remove, mut script) =
         (vec![], vec![], vec![], vec![], vec![], vec![]);
     for _ in 0..rounds {
         let mut firewall = Firewall::open(Options::default()).unwrap();
         restore.push(time(|| assert!(!firewall.reconcile(&wanted, now()).unwrap().was_right())));
         let mut fresh = Firewall::open(Options::default()).unwrap();
+        firewall.uninstall().unwrap();
+        let mut monitor = Monitor::open(&firewall).unwrap();
+        monitored.push(time(|| assert!(!firewall.reconcile(&wanted, now()).unwrap().was_right())));
+        overflows += u32::from(monitor.hear().unwrap().calls_for_reconciling());
+        drop(monitor);
         again.push(time(|| assert!(fresh.reconcile(&wanted, now()).unwrap().was_right())));
         firewall.uninstall().unwrap();
         firewall.reconcile(&[], now()).unwrap();
@@ -62,6 +68,8 @@ fn at_once(count: u32, rounds: u32) {
         firewall.uninstall().unwrap();
     }
     line(&format!("{count} bans restored into an empty kernel (reconcile)"), median(&mut restore), None);
+    let what = format!("{count} the same while a monitor listens ({overflows} overflows)");
+    line(&what, median(&mut monitored), None);
     line(&format!("{count} bans found there after a restart (reconcile)"), median(&mut again), None);
     line(&format!("{count} new bans at once (add)"), median(&mut add), Some(median(&mut script)));
     line(&format!("{count} bans with a new end (add)"), median(&mut refresh), None);
@@ -77,23 +85,19 @@ fn one_by_one() {
     let mut heard = singles(&mut firewall, 300_000);
     assert!(!monitor.hear().unwrap().calls_for_reconciling());
     drop(monitor);
-    let mut nft: Vec<Duration> = bans(400_000..400_040)
-        .iter()
-        .map(|ban| {
-            let command = format!("nft add element inet mailward {}", element(ban));
-            let words: Vec<&str> = command.splitn(6, ' ').collect();
-            time(|| {
-                assert!(
-                    std::process::Command::new("/usr/sbin/nft").args(&words[1..]).status().unwrap().success()
-                )
-            })
-        })
-        .collect();
+    let mut nft: Vec<Duration> = bans(400_000..400_040).iter().map(nft_single).collect();
     line("one ban into 100000, p50", quantile(&mut ours, 50), Some(quantile(&mut nft, 50)));
     line("one ban into 100000, p99", quantile(&mut ours, 99), Some(quantile(&mut nft, 99)));
     line("one ban into 100000 while a monitor listens, p50", quantile(&mut heard, 50), None);
     line("one ban into 100000 while a monitor listens, p99", quantile(&mut heard, 99), None);
     firewall.uninstall().unwrap();
+}
+
+fn nft_single(ban: &Cleared) -> Duration {
+    let element = element(ban);
+    let mut command = std::process::Command::new("/usr/sbin/nft");
+    command.args(["add", "element", "inet", "mailward", &element]);
+    time(|| assert!(command.status().unwrap().success()))
 }
 
 fn singles(firewall: &mut Firewall, first: u32) -> Vec<Duration> {
@@ -107,7 +111,7 @@ fn networks() {
     let mut firewall = Firewall::open(Options::default()).unwrap();
     line(
         "1000 networks restored",
-        time(|| drop(firewall.reconcile(&wanted.iter().collect::<Vec<_>>(), now()).unwrap())),
+        time(|| assert!(!firewall.reconcile(&wanted.iter().collect::<Vec<_>>(), now()).unwrap().was_right())),
         None,
     );
     let more: Vec<Cleared> = (1000..1500).map(|index| ban_of(network(index), None)).collect();

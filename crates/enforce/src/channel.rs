@@ -71,6 +71,12 @@ impl Channel {
         self.most
     }
 
+    /// As if the system granted only so large a send buffer.
+    #[cfg(test)]
+    pub(crate) const fn limit(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// Begins a transaction.
     pub(crate) fn transaction(&self) -> Writer {
         Writer::transaction(self.sequence)

@@ -1,8 +1,8 @@
 //! What belongs into each kernel set, and how to get there from what is in it.
 
-use mailward_model::{Network, Timestamp};
-
 use core::net::IpAddr;
+
+use mailward_model::{Network, Timestamp};
 
 use crate::layout::Set;
 

@@ -19,9 +19,9 @@ pub struct Element {
     pub last: IpAddr,
     /// After which time the kernel lifts it by itself; none is never.
     pub expires_in: Option<Span>,
-    /// Packets it has stopped.
+    /// Packets it has stopped since it got its end.
     pub packets: u64,
-    /// Bytes it has stopped.
+    /// Bytes it has stopped since it got its end.
     pub bytes: u64,
 }
 
@@ -216,3 +216,81 @@ pub(crate) const PER_MESSAGE: usize = 500;
 const ELEMENT: usize = 4 + 8 + 12;
 const END: usize = 8;
 const HEAD: usize = 20 + 4 + 4 + 24 + 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Messages;
+    use proptest::prelude::*;
+
+    fn entries(set: Set, firsts: &[u128]) -> Vec<u8> {
+        let length = u128::from(set.is_interval());
+        let entry =
+            |first: &u128| Entry { first: *first, last: first + length, until: Timestamp::from_secs(60) };
+        let entries: Vec<Entry> = firsts.iter().map(entry).collect();
+        let mut writer = Writer::new(1);
+        write(&mut writer, ("mailward", set), Change::Create, &entries, Timestamp::from_secs(50));
+        writer.into_bytes()
+    }
+
+    #[test]
+    fn an_element_is_found_by_where_the_kernel_points() {
+        for set in Set::OF_BANS {
+            let bytes = entries(set, &[10, 20, 30]);
+            let message = Messages(&bytes).next().unwrap();
+            let found: Vec<u128> = (0..bytes.len())
+                .filter_map(|offset| at_offset(message, offset))
+                .map(|found| found.1)
+                .collect();
+            assert!(found.is_sorted() && [10, 20, 30].iter().all(|key| found.contains(key)), "{found:?}");
+            assert!(found.iter().all(|key| [10, 20, 30].contains(key)), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for set in Set::OF_BANS {
+            let bytes = entries(set, &[10, 20, 30]);
+            assert!(bytes.len() <= size(set, 3), "{} {}", bytes.len(), size(set, 3));
+            let mut dump = Dump::default();
+            Messages(&bytes).for_each(|message| dump.read(message, Span::ZERO));
+            let last = u128::from(set.is_interval());
+            let ranges: Vec<_> = dump.ranges(set).into_iter().map(|(key, last)| (key.number, last)).collect();
+            assert_eq!(ranges, [(10, 10 + last), (20, 20 + last), (30, 30 + last)]);
+        }
+    }
+
+    #[test]
+    fn timeouts_are_never_none_and_never_too_long() {
+        for (micros, millis) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (u64::MAX, 18_446_744_073_708)] {
+            assert_eq!(timeout(Span::from_micros(micros)), millis);
+        }
+    }
+
+    #[test]
+    fn a_range_that_is_no_network_says_so() {
+        for (first, last, network) in [
+            ("192.0.2.0", "192.0.2.255", Some("192.0.2.0/24")),
+            ("192.0.2.1", "192.0.2.1", Some("192.0.2.1")),
+            ("192.0.2.0", "192.0.2.254", None),
+            ("2001:db8::", "2001:db8::ffff:ffff:ffff:ffff", Some("2001:db8::/64")),
+        ] {
+            let (first, last) = (first.parse().unwrap(), last.parse().unwrap());
+            let element = Element { first, last, expires_in: None, packets: 0, bytes: 0 };
+            assert_eq!(element.network().map(|network| network.to_string()).as_deref(), network);
+        }
+    }
+
+    proptest! {
+        /// The kernel writes what we read, but a reader of bytes takes any.
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), offset in 0_usize..300) {
+            for message in Messages(&bytes) {
+                let mut dump = Dump::default();
+                dump.read(message, Span::ZERO);
+                dump.entries(Set::Networks4, Timestamp::default());
+                at_offset(message, offset);
+            }
+        }
+    }
+}

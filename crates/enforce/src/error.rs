@@ -1,11 +1,10 @@
 //! What can go wrong with the firewall, for the person who has to mend it.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::io;
 
 use mailward_model::Network;
 use rustix::io::Errno;
-
-use core::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::channel::{Failure, Refusal};
 use crate::element::at_offset;

@@ -90,8 +90,10 @@ impl Firewall {
         }
     }
 
-    /// Makes the table hold these bans and nothing else. What is right is not touched, so a restart opens no gap; what
-    /// is wrong is replaced within one transaction. Bans that are over at `now` are left out.
+    /// Makes the table hold these bans and nothing else, without those that are over at `now`. What is right is not
+    /// touched, so a restart opens no gap. What is wrong is mended in one transaction; only a table that has to be
+    /// replaced altogether takes three: while one base chain gives way to another, Linux 6.18 lets single packets pass
+    /// both, so a stand-in under another name guards meanwhile.
     ///
     /// # Errors
     /// What the kernel refuses. What somebody else changes meanwhile is tried again.
@@ -126,10 +128,10 @@ impl Firewall {
         let bans: Vec<(Network, Timestamp)> = bans.iter().map(target).collect();
         let hosts = Contents::of(bans.iter().copied().filter(|(target, _)| target.is_host()), now);
         let hosts = |set| Changes { add: hosts.entries(set).to_vec(), ..Changes::default() };
-        let mut networks = bans.into_iter().filter(|(target, _)| !target.is_host()).peekable();
-        match networks.peek() {
-            None => self.change_hosts(now, hosts),
-            Some(_) => self.change(now, |known| known.extend(networks), hosts),
+        let networks = networks_of(&bans);
+        match networks.is_empty() {
+            true => self.change_hosts(now, hosts),
+            false => self.change(now, |known| known.extend(networks), hosts),
         }
     }
 
@@ -195,31 +197,36 @@ impl Firewall {
         manner: Manner,
     ) -> Result<Reconciled, FirewallError> {
         let found = kernel::structure(&mut self.channel, &self.options)?;
-        let keeps_sets = matches!(found, Found::Right | Found::RulesWrong | Found::ChainMissing);
-        let wanted = Contents::of(bans.iter().copied(), clock.now());
-        let mut all = Vec::new();
-        for set in Set::ALL {
-            let present = match keeps_sets {
-                true => kernel::entries(&mut self.channel, &self.options, set, clock)?,
-                false => Vec::new(),
-            };
-            let changes = match set {
-                Set::Ports => Changes::between(&present, &ports(&self.options), 0),
-                _ => Changes::between(&present, wanted.entries(set), TOLERANCE),
-            };
-            all.push((set, changes));
-        }
+        let changes = self.differences(bans, clock, found)?;
         let stand_in = self.options.stand_in();
         if found == Found::Wrong {
-            let left_behind = match kernel::exists(&mut self.channel, &stand_in)? {
-                true => Found::Wrong,
-                false => Found::Missing,
-            };
-            carry_out(&mut self.channel, &stand_in, (clock, manner), left_behind, &all)?;
+            self.remove_table(&stand_in)?;
+            carry_out(&mut self.channel, &stand_in, (clock, manner), Found::Missing, &changes)?;
         }
-        carry_out(&mut self.channel, &self.options, (clock, manner), found, &all)?;
+        carry_out(&mut self.channel, &self.options, (clock, manner), found, &changes)?;
         self.remove_table(&stand_in)?;
-        Ok(self.report(found, &all))
+        Ok(self.report(found, &changes))
+    }
+
+    /// What has to change in each set; of a table that will be made anew, everything.
+    fn differences(
+        &mut self,
+        bans: &[(Network, Timestamp)],
+        clock: Clock,
+        found: Found,
+    ) -> Result<Vec<(Set, Changes)>, FirewallError> {
+        let wanted = Contents::of(bans.iter().copied(), clock.now());
+        let ports = ports(&self.options);
+        let mut all = Vec::new();
+        for set in Set::ALL {
+            let present = match found {
+                Found::Missing | Found::Wrong => Vec::new(),
+                _ => kernel::entries(&mut self.channel, &self.options, set, clock)?,
+            };
+            let wanted = if set == Set::Ports { &ports } else { wanted.entries(set) };
+            all.push((set, Changes::between(&present, wanted, TOLERANCE)));
+        }
+        Ok(all)
     }
 
     fn remove_table(&mut self, options: &Options) -> Result<(), FirewallError> {
@@ -362,3 +369,6 @@ fn ports(options: &Options) -> Vec<Entry> {
 /// How far the end of an element may be off, in microseconds.
 const TOLERANCE: u64 = 2_000_000;
 const ATTEMPTS: u32 = 5;
+
+#[cfg(test)]
+mod tests;

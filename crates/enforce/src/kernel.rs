@@ -1,9 +1,9 @@
 //! What is in the kernel now.
 
+use std::time::Instant;
+
 use mailward_model::{Span, Timestamp};
 use rustix::io::Errno;
-
-use std::time::Instant;
 
 use crate::channel::{Channel, Failure};
 use crate::contents::Entry;
@@ -109,7 +109,8 @@ fn table_state(channel: &mut Channel, options: &Options) -> Result<Option<(u32, 
     let name = |writer: &mut Writer| writer.text(table::NAME, &options.table);
     let found = channel.ask(msg::GET_TABLE, 0, name, |message| {
         let attributes = message.attributes();
-        state = attributes.u32(table::FLAGS).zip(attributes.u32(table::USE));
+        let number = |kind| attributes.u32(kind).unwrap_or_default();
+        state = Some((number(table::FLAGS), number(table::USE)));
     });
     if_present(found).map(|_| state)
 }
@@ -127,14 +128,16 @@ fn chain_state(channel: &mut Channel, options: &Options) -> Result<Option<bool>,
 
 /// How many of our sets are there and right.
 fn right_sets(channel: &mut Channel, options: &Options) -> Result<usize, Failure> {
-    let mut right = 0;
-    let name = |writer: &mut Writer| writer.text(set::TABLE, &options.table);
-    channel.ask(msg::GET_SET, flags::DUMP, name, |message| {
-        let attributes = message.attributes();
-        let set = attributes.text(set::NAME).and_then(Set::named);
-        right += usize::from(set.is_some_and(|set| Options::set_is_right(set, attributes)));
-    })?;
-    Ok(right)
+    undisturbed(|| {
+        let mut right = 0;
+        let name = |writer: &mut Writer| writer.text(set::TABLE, &options.table);
+        let still = channel.ask(msg::GET_SET, flags::DUMP, name, |message| {
+            let attributes = message.attributes();
+            let set = attributes.text(set::NAME).and_then(Set::named);
+            right += usize::from(set.is_some_and(|set| Options::set_is_right(set, attributes)));
+        })?;
+        Ok((right, still))
+    })
 }
 
 fn rules_are_right(channel: &mut Channel, options: &Options) -> Result<bool, Failure> {
@@ -143,35 +146,42 @@ fn rules_are_right(channel: &mut Channel, options: &Options) -> Result<bool, Fai
 
 /// The rules of the chain, each as its list of expressions.
 fn rules(channel: &mut Channel, options: &Options) -> Result<Vec<Vec<u8>>, Failure> {
-    let mut rules = Vec::new();
-    let name = |writer: &mut Writer| {
-        writer.text(rule::TABLE, &options.table);
-        writer.text(rule::CHAIN, CHAIN);
-    };
-    channel.ask(msg::GET_RULE, flags::DUMP, name, |message| {
-        rules.push(message.attributes().value(rule::EXPRESSIONS).unwrap_or_default().to_vec());
-    })?;
-    Ok(rules)
+    undisturbed(|| {
+        let mut rules = Vec::new();
+        let name = |writer: &mut Writer| {
+            writer.text(rule::TABLE, &options.table);
+            writer.text(rule::CHAIN, CHAIN);
+        };
+        let still = channel.ask(msg::GET_RULE, flags::DUMP, name, |message| {
+            rules.push(message.attributes().value(rule::EXPRESSIONS).unwrap_or_default().to_vec());
+        })?;
+        Ok((rules, still))
+    })
 }
 
-/// Reads a set, again if the ruleset changed meanwhile; on a host where it never stands still the last reading has to
-/// do: what it missed is added again, which does no harm.
 fn dump(channel: &mut Channel, options: &Options, set: Set, clock: Clock) -> Result<Dump, FirewallError> {
-    for attempt in 1.. {
+    let read = undisturbed(|| {
         let mut dump = Dump::default();
         let name = |writer: &mut Writer| {
             writer.text(element::TABLE, &options.table);
             writer.text(element::SET, set.name());
         };
         let each = |message: Message<'_>| dump.read(message, clock.elapsed());
-        let still = channel
-            .ask(msg::GET_ELEMENT, flags::DUMP, name, each)
-            .map_err(|failure| FirewallError::of(&options.table, failure))?;
-        if still || attempt == ATTEMPTS {
-            return Ok(dump);
+        let still = channel.ask(msg::GET_ELEMENT, flags::DUMP, name, each)?;
+        Ok((dump, still))
+    });
+    read.map_err(|failure| FirewallError::of(&options.table, failure))
+}
+
+/// Reads again what changed while it was read. On a host whose ruleset never stands still the last reading has to do:
+/// if it missed something, adding that again is refused, and the careful way is taken.
+fn undisturbed<T>(mut read: impl FnMut() -> Result<(T, bool), Failure>) -> Result<T, Failure> {
+    for _ in 1..ATTEMPTS {
+        if let (value, true) = read()? {
+            return Ok(value);
         }
     }
-    Err(FirewallError::Lost)
+    read().map(|(value, _)| value)
 }
 
 /// Takes "there is no such thing" for an answer.

@@ -45,8 +45,9 @@ pub(crate) enum Set {
 }
 
 impl Set {
+    /// The ports first: without them the others stop nothing.
     pub(crate) const ALL: [Self; 5] =
-        [Self::Banned4, Self::Banned6, Self::Networks4, Self::Networks6, Self::Ports];
+        [Self::Ports, Self::Banned4, Self::Banned6, Self::Networks4, Self::Networks6];
     /// Those that hold bans. Single addresses are apart from networks: a hash takes one in microseconds, however many
     /// there are, an interval set does not.
     pub(crate) const OF_BANS: [Self; 4] = [Self::Banned4, Self::Banned6, Self::Networks4, Self::Networks6];

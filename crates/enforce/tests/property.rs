@@ -1,4 +1,5 @@
 //! Any sequence of operations, against an obvious list of what should be banned, read back with nft(8).
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod namespace;
 
@@ -82,7 +83,6 @@ impl World {
     fn take(&mut self, step: &Step) {
         match step {
             Step::Add(bans) => {
-                // Of a target that is named twice, the single address takes the longer end, the network the later one.
                 let bans: Oracle = bans.iter().copied().collect();
                 let cleared: Vec<Cleared> = bans.iter().map(|(t, m)| self.cleared(*t, *m)).collect();
                 self.firewall.add(&cleared, now()).unwrap();

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,9 @@ use anyhow::{Context as _, Result};
 
 use crate::attack::{self, Settings};
 use crate::host::{self, Lab, LogFormat, Options, Program};
+use crate::incident;
 use crate::legit;
+use crate::matrix;
 use crate::topology::Place;
 
 /// A real mail host, its users and its attackers, in network namespaces of this machine.
@@ -69,6 +71,27 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Every attack, each from its own addresses, while honest users work; status 1 if a user is hindered.
+    Matrix {
+        #[command(flatten)]
+        choice: Choice,
+        /// Also writes everything that was measured.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// Every attack with nothing defending; keeps the log and who was who.
+    Record {
+        /// Where to.
+        to: PathBuf,
+        #[command(flatten)]
+        choice: Choice,
+    },
+    /// Writes the bundled incident.
+    Incident {
+        /// Where to.
+        #[arg(default_value = "examples/incident", value_name = "DIR")]
+        to: PathBuf,
+    },
     /// Rotates the mail log as logrotate does.
     Rotate {
         /// Copies and truncates instead of renaming.
@@ -115,6 +138,36 @@ struct Attack {
     expect: Option<End>,
 }
 
+#[derive(Debug, clap::Args)]
+struct Choice {
+    /// Only these attacks.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// All but these.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    skip: Vec<String>,
+    /// How many at the same time.
+    #[arg(long, default_value_t = 4)]
+    jobs: usize,
+    /// Without honest users.
+    #[arg(long)]
+    no_legit: bool,
+}
+
+impl Choice {
+    fn chosen(&self) -> Result<matrix::Choice> {
+        for name in self.only.iter().chain(&self.skip) {
+            known(name)?;
+        }
+        let wanted = |name: &str| {
+            (self.only.is_empty() || self.only.iter().any(|only| only == name))
+                && !self.skip.iter().any(|skip| skip == name)
+        };
+        let attacks = attack::all().into_iter().filter(|attack| wanted(attack.name)).collect();
+        Ok(matrix::Choice { attacks, jobs: self.jobs, legit: !self.no_legit })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum End {
     /// At least one address is shut out.
@@ -140,6 +193,9 @@ pub fn run(args: &Args, program: &Program) -> Result<ExitCode> {
         Command::Attack(Attack { list: true, .. }) => list(),
         Command::Attack(args) => attack(&open()?, args),
         Command::Legit { hard, rounds, json } => legit(&open()?, *rounds, *hard, *json),
+        Command::Matrix { choice, json } => matrix(&open()?, choice, json.as_deref()),
+        Command::Record { to, choice } => record(&open()?, choice, to),
+        Command::Incident { to } => incident::write(to).map(|()| ExitCode::SUCCESS),
         Command::Rotate { copytruncate } => open()?.rotate(*copytruncate).map(|()| ExitCode::SUCCESS),
         Command::Init { lab } => host::init(lab).map(|()| ExitCode::SUCCESS),
         Command::World { lab, leased } => host::world(lab, *leased).map(|()| ExitCode::SUCCESS),
@@ -188,10 +244,12 @@ fn list() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn known(name: &str) -> Result<attack::Attack> {
+    attack::named(name).with_context(|| format!("no attack {name}; say: cargo xtask lab attack --list"))
+}
+
 fn attack(lab: &Lab, args: &Attack) -> Result<ExitCode> {
-    let name = args.name.as_deref().unwrap_or_default();
-    let attack = attack::named(name)
-        .with_context(|| format!("no attack {name}; say: cargo xtask lab attack --list"))?;
+    let attack = known(args.name.as_deref().unwrap_or_default())?;
     let settings = Settings {
         count: args.count,
         rate: args.rate,
@@ -221,4 +279,18 @@ fn legit(lab: &Lab, rounds: usize, hard: bool, json: bool) -> Result<ExitCode> {
         }
     }
     Ok(if report.unhindered() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn matrix(lab: &Lab, choice: &Choice, json: Option<&Path>) -> Result<ExitCode> {
+    let matrix = matrix::all(lab, &choice.chosen()?, &|line| println!("{line}"))?;
+    println!("\n{}", matrix.table());
+    if let Some(path) = json {
+        std::fs::write(path, serde_json::to_string_pretty(&matrix)? + "\n")?;
+    }
+    Ok(if matrix.unhindered() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn record(lab: &Lab, choice: &Choice, to: &Path) -> Result<ExitCode> {
+    matrix::record(lab, &choice.chosen()?, to, &|line| println!("{line}"))?;
+    Ok(ExitCode::SUCCESS)
 }

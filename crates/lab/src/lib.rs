@@ -13,7 +13,9 @@ pub mod attack;
 pub mod cli;
 pub mod client;
 pub mod host;
+pub mod incident;
 pub mod legit;
+pub mod matrix;
 pub mod topology;
 
 pub use host::{Lab, LogFormat, Options, Program};

@@ -235,8 +235,8 @@ pub const PORTS: [u16; 8] = [25, 110, 143, 465, 587, 993, 995, 4190];
 /// The `n`th attacker of the botnet, far from the others: each in a /24 of its own.
 #[must_use]
 pub fn scattered(n: usize) -> IpAddr {
-    // 73 and 250 have no common divisor with 199 and 256, so 250 neighbours in a row differ in the third octet.
-    let [third, fourth] = [n * 73 % 250, 1 + n * 31 % 199].map(|octet| u8::try_from(octet).unwrap_or(1));
+    // 73 and 250 have no common divisor, so 250 in a row differ in the third octet.
+    let [third, fourth] = [n * 73 % 250, 1 + n * 7 % 199].map(|octet| u8::try_from(octet).unwrap_or(1));
     IpAddr::V4(Ipv4Addr::new(198, 18, third, fourth))
 }
 

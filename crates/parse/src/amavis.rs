@@ -50,7 +50,8 @@ fn verdict_on_message<'a>(event: &mut Event<'a>, text: &'a [u8], rest: &'a [u8])
     let (names, after) = names(rest);
     event.object = Text::new(names.unwrap_or_default());
     let Some((actions, route)) = after.and_then(|after| split_str(after, b", ")) else {
-        event.detail = Text::new(take_until(text, |b| b == b'(').0);
+        let words = take_until(text, |b| b == b'(').0;
+        event.detail = Text::new(words.strip_suffix(b" ").unwrap_or(words));
         return;
     };
     let before = text.len() - rest.len();

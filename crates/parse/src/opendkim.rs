@@ -8,7 +8,7 @@ pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
     event.detail = Text::new(message);
     let (id, rest) = take_until(message, |b| !b.is_ascii_alphanumeric());
     match rest.strip_prefix(b": ") {
-        Some(text) if id.len() >= 5 => about_message(event, id, text),
+        Some(text) if id.len() >= 5 && id != b"opendkim" => about_message(event, id, text),
         _ => service(event, message),
     }
 }
@@ -64,7 +64,7 @@ fn host_and_address(host: &[u8]) -> Option<Client<'_>> {
     Some(Client {
         address: address(text)?,
         port: 0,
-        name: Text::new(if name == b"unknown" { b"" } else { name }),
+        name: Text::new(if name == b"unknown" || name.starts_with(b"[") { b"" } else { name }),
     })
 }
 

@@ -43,34 +43,27 @@ impl Parser {
         } else {
             frame::read(line, &mut self.clock)
         };
+        let mut event = Event::new(framed.time(), Program::Other);
         match framed {
-            Framed::Tagged(frame) => tagged(&frame),
-            Framed::Notice(time, text) => untagged(time, EventKind::Notice, text),
-            Framed::Unknown(time, text) => untagged(time, EventKind::Unknown, text),
+            Framed::Tagged(frame) => tagged(&mut event, &frame),
+            Framed::Notice(_, text) => (event.kind, event.detail) = (EventKind::Notice, Text::new(text)),
+            Framed::Unknown(_, text) => event.detail = Text::new(text),
         }
+        event
     }
 }
 
-fn tagged<'a>(frame: &Frame<'a>) -> Event<'a> {
+fn tagged<'a>(event: &mut Event<'a>, frame: &Frame<'a>) {
     let (repeated, message) = frame::repeated(frame.message);
-    let mut event = Event::new(frame.time, Program::Other);
     event.host = Text::new(frame.host);
     event.tag = Text::new(frame.tag);
     event.pid = frame.pid;
     event.repeated = repeated;
-    dispatch(&mut event, message);
+    dispatch(event, message);
     if event.kind == EventKind::Unknown {
         event.detail = Text::new(message);
     }
     if !frame.trusted {
         event.client = None;
     }
-    event
-}
-
-const fn untagged(time: Timestamp, kind: EventKind, text: &[u8]) -> Event<'_> {
-    let mut event = Event::new(time, Program::Other);
-    event.kind = kind;
-    event.detail = Text::new(text);
-    event
 }

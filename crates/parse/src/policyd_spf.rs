@@ -11,7 +11,6 @@ pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
     let text = message.strip_prefix(b": ").unwrap_or(message);
     let text = text.strip_prefix(b"Policy action=").unwrap_or(text);
     event.detail = Text::new(text);
-    event.client = client_ip(text).and_then(address).map(client_at);
     let (first, rest) = word(text);
     match decimal32(first) {
         Some(code @ 400..=599) => refused(event, code, rest),
@@ -56,6 +55,7 @@ fn result<'a>(event: &mut Event<'a>, text: &'a [u8]) {
         return;
     };
     (event.kind, event.reason) = (EventKind::SenderAuthentication, reason);
+    event.client = client_ip(text).and_then(address).map(client_at);
     if let Some(sender) = value(text, b"envelope-from=", b';') {
         event.sender =
             Text::new(sender.strip_prefix(b"\"").and_then(|s| s.strip_suffix(b"\"")).unwrap_or(sender));

@@ -50,7 +50,7 @@ fn task_log<'a>(event: &mut Event<'a>, log: &'a [u8]) {
     }
     event.recipient = Text::new(value(verdict, b", rcpts: <", b'>').unwrap_or_default());
     event.size = value(verdict, b", len: ", b',').and_then(decimal).unwrap_or(0);
-    event.detail = Text::new(split_str(verdict, b"): [").map_or(verdict, |(action, _)| action));
+    event.detail = Text::new(split_str(verdict, b": [").map_or(verdict, |(action, _)| action));
 }
 
 /// What follows `key`, if it stands there once.

@@ -28,7 +28,9 @@ fn fill<'a>(event: &mut Event<'a>, fields: &'a [u8]) {
     let reason = value(rest, b"[reason=", b']').unwrap_or_default();
     event.detail = Text::new(reason);
     event.reason = match event.kind {
-        EventKind::LoginFailed if contains(reason, b"nknown") => Reason::UnknownUser,
+        EventKind::LoginFailed if contains(reason, b"user unknown") || contains(reason, b"unknown user") => {
+            Reason::UnknownUser
+        }
         EventKind::LoginFailed => Reason::CredentialsRefused,
         _ => Reason::None,
     };

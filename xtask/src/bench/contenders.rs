@@ -18,6 +18,8 @@ pub(super) struct Contender {
     pub(super) slice: Option<u64>,
     /// Whether it reads the log from standard input.
     pub(super) input: bool,
+    /// What is in the line of its output that tells what it found; empty for the last line.
+    pub(super) tells: &'static str,
     /// Whether the others are compared with it.
     pub(super) is_yardstick: bool,
     pub(super) command: Call,
@@ -40,41 +42,53 @@ const MIDDLE_SLICE: u64 = 200 * MB;
 
 /// All contenders, floors first.
 pub(super) fn all(place: &Place) -> Result<Vec<Contender>> {
-    let pipeline = pipeline(place)?;
-    let ours = |mode: &'static str| {
-        let pipeline = pipeline.clone();
-        move |log: &Path| Ok(command(&pipeline, [mode.as_ref(), log]))
-    };
-    let fail2ban_rs = fail2ban_rs(place);
-    let all = vec![
+    let mut all = floors();
+    all.extend(ours(place)?);
+    all.push(fail2ban_rs(place));
+    all.push(Contender {
+        input: true,
+        slice: Some(MIDDLE_SLICE),
+        ..contender("sshguard", "its parser", |_| sshguard())
+    });
+    all.push(Contender {
+        slice: Some(MIDDLE_SLICE),
+        tells: " received",
+        ..contender("pflogsumm", "summary of Postfix", |log| program("pflogsumm", [log]))
+    });
+    all.push(fail2ban("fail2ban-regex, postfix", "postfix[mode=aggressive]"));
+    all.push(fail2ban("fail2ban-regex, dovecot", "dovecot[mode=aggressive]"));
+    Ok(all)
+}
+
+/// What it costs to touch each byte.
+fn floors() -> Vec<Contender> {
+    vec![
         contender("wc -l", "counts lines", |log| program("wc", ["-l".as_ref(), log])),
         contender("rg -c", "counts lines with one pattern", |log| {
             program("rg", ["-c".as_ref(), Path::new("SASL [A-Z]+ authentication failed"), log])
         }),
+    ]
+}
+
+fn ours(place: &Place) -> Result<Vec<Contender>> {
+    let Built { pipeline, mailward } = build(place)?;
+    let rooms = |mode: &'static str| {
+        let pipeline = pipeline.clone();
+        move |log: &Path| Ok(command(&pipeline, [mode.as_ref(), log]))
+    };
+    let whole = |name: &'static str| {
+        let mailward = mailward.clone();
+        move |log: &Path| Ok(command(&mailward, [name.as_ref(), log]))
+    };
+    Ok(vec![
+        contender("mailward, lines to events", "parse", rooms("parse")),
         Contender {
             is_yardstick: true,
-            ..contender("mailward, to bans", "parse, detect, decide", ours("chain"))
+            ..contender("mailward, lines to bans", "parse, detect, decide", rooms("chain"))
         },
-        contender("mailward, to events", "parses every line", ours("parse")),
-        contender("fail2ban-rs", "four patterns, dry run", move |log| match &fail2ban_rs {
-            Ok((program, config)) => {
-                Ok(command(program, ["dry-run".as_ref(), log, "--config".as_ref(), config.as_path()]))
-            }
-            Err(why) => bail!("{why}"),
-        }),
-        Contender {
-            input: true,
-            slice: Some(MIDDLE_SLICE),
-            ..contender("sshguard", "its parser", |_| sshguard())
-        },
-        Contender {
-            slice: Some(MIDDLE_SLICE),
-            ..contender("pflogsumm", "summary of Postfix", |log| program("pflogsumm", [log]))
-        },
-        fail2ban("fail2ban-regex, postfix", "postfix[mode=aggressive]"),
-        fail2ban("fail2ban-regex, dovecot", "dovecot[mode=aggressive]"),
-    ];
-    Ok(all)
+        contender("mailward replay", "the whole program", whole("replay")),
+        contender("mailward analyze", "the whole program", whole("analyze")),
+    ])
 }
 
 fn contender(
@@ -82,7 +96,15 @@ fn contender(
     does: &'static str,
     command: impl Fn(&Path) -> Result<Command> + 'static,
 ) -> Contender {
-    Contender { name, does, slice: None, input: false, is_yardstick: false, command: Box::new(command) }
+    Contender {
+        name,
+        does,
+        slice: None,
+        input: false,
+        tells: "",
+        is_yardstick: false,
+        command: Box::new(command),
+    }
 }
 
 fn fail2ban(name: &'static str, filter: &'static str) -> Contender {
@@ -93,7 +115,7 @@ fn fail2ban(name: &'static str, filter: &'static str) -> Contender {
         command.arg(log).arg(filter);
         Ok(command)
     };
-    Contender { slice: Some(SLOW_SLICE), ..contender(name, filter, call) }
+    Contender { slice: Some(SLOW_SLICE), tells: "Lines: ", ..contender(name, filter, call) }
 }
 
 fn sshguard() -> Result<Command> {
@@ -104,30 +126,36 @@ fn sshguard() -> Result<Command> {
     }
 }
 
-/// fail2ban-rs and its configuration: the two patterns that it brings for Postfix and the two for Dovecot.
-fn fail2ban_rs(place: &Place) -> Result<(PathBuf, PathBuf), String> {
+/// fail2ban-rs with the two patterns that it brings for Postfix and the two for Dovecot.
+fn fail2ban_rs(place: &Place) -> Contender {
+    let ready = install_fail2ban_rs(place).map_err(|why| format!("{why:#}"));
+    let call = move |log: &Path| match &ready {
+        Ok((program, config)) => {
+            Ok(command(program, ["dry-run".as_ref(), log, "--config".as_ref(), config.as_path()]))
+        }
+        Err(why) => bail!("{why}"),
+    };
+    Contender { tells: "Matches:", ..contender("fail2ban-rs", "four patterns, dry run", call) }
+}
+
+/// The program and its configuration.
+fn install_fail2ban_rs(place: &Place) -> Result<(PathBuf, PathBuf)> {
     let tools = place.dir.join("tools");
     let program = tools.join("bin/fail2ban-rs");
-    let install = || -> Result<PathBuf> {
-        if !program.exists() {
-            let mut cargo = tool::cargo()?;
-            cargo.args(["install", "--locked", "fail2ban-rs", "--root"]).arg(&tools);
-            tool::output(&mut cargo)?;
-        }
-        let mut config = String::new();
-        for service in ["postfix", "dovecot"] {
-            let mut generate = Command::new(&program);
-            config += &tool::output(generate.args(["gen-config", service]))?;
-        }
-        if place.format == Format::Rfc3339 {
-            config = config.replace("date_format = \"syslog\"", "date_format = \"iso8601\"");
-        }
-        let path = place.dir.join("fail2ban-rs.toml");
-        fs::write(&path, config)?;
-        Ok(path)
-    };
-    let config = install().map_err(|why| format!("{why:#}"))?;
-    Ok((program, config))
+    if !program.exists() {
+        let mut cargo = tool::cargo()?;
+        tool::output(cargo.args(["install", "--locked", "fail2ban-rs", "--root"]).arg(&tools))?;
+    }
+    let mut config = "[global]\n".to_owned();
+    for service in ["postfix", "dovecot"] {
+        config += &tool::output(Command::new(&program).args(["gen-config", service]))?;
+    }
+    if place.format == Format::Rfc3339 {
+        config = config.replace("date_format = \"syslog\"", "date_format = \"iso8601\"");
+    }
+    let path = place.dir.join("fail2ban-rs.toml");
+    fs::write(&path, config)?;
+    Ok((program, path))
 }
 
 fn program<'a>(name: &str, args: impl IntoIterator<Item = &'a Path>) -> Result<Command> {
@@ -141,9 +169,15 @@ fn command<'a>(program: &Path, args: impl IntoIterator<Item = &'a Path>) -> Comm
     command
 }
 
-/// Builds `benches/pipeline.rs`: our rooms without the daemon around them.
-fn pipeline(place: &Place) -> Result<PathBuf> {
-    println!("building benches/pipeline.rs with optimisation");
+/// Our programs, built as they are released.
+struct Built {
+    pipeline: PathBuf,
+    mailward: PathBuf,
+}
+
+/// Builds `mailward`, and `benches/pipeline.rs`: our rooms without the daemon around them.
+fn build(place: &Place) -> Result<Built> {
+    println!("building mailward and benches/pipeline.rs with optimisation");
     let mut cargo = tool::cargo()?;
     cargo.current_dir(&place.root).args([
         "bench",
@@ -153,9 +187,16 @@ fn pipeline(place: &Place) -> Result<PathBuf> {
         "pipeline",
         "--no-run",
     ]);
-    let built = tool::output(cargo.args(["--message-format", "json-render-diagnostics"]))?;
-    let artifacts = built.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let program =
-        artifacts.filter_map(|artifact| artifact.get("executable")?.as_str().map(PathBuf::from)).next_back();
-    program.context("cargo tells no program for the bench `pipeline`")
+    let told = tool::output(cargo.args(["--message-format", "json-render-diagnostics"]))?;
+    let artifacts: Vec<_> =
+        told.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()).collect();
+    let program = |name: &str| {
+        let of_name =
+            |artifact: &&serde_json::Value| artifact.pointer("/target/name").is_some_and(|n| n == name);
+        let paths =
+            artifacts.iter().filter(of_name).filter_map(|artifact| artifact.get("executable")?.as_str());
+        let path = paths.map(PathBuf::from).next_back();
+        path.with_context(|| format!("cargo tells no program {name}"))
+    };
+    Ok(Built { pipeline: program("pipeline")?, mailward: program("mailward")? })
 }

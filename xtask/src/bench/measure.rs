@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use nix::sys::resource::{UsageWho, getrusage};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 /// What a process cost, with its threads and the children that it waited for.
@@ -18,17 +19,18 @@ pub(super) struct Cost {
     pub(super) cpu: Duration,
     /// The most memory that was resident, in kB.
     pub(super) peak_kb: u64,
-    /// The last line that it printed.
+    /// The line of its output that tells what it found.
     pub(super) said: String,
 }
 
 /// How often the peak of memory is read; it only grows, so the last reading is the peak, but for the last moments.
 const SAMPLING: Duration = Duration::from_millis(2);
-/// Linux tells times to programs in hundredths of a second (`USER_HZ`), whatever it counts in itself.
-const TICK: Duration = Duration::from_millis(10);
+/// Of longer output only the end is searched for what was found.
+const OUTPUT: u64 = 1 << 20;
 
 /// Runs a command to its end and tells what it cost. What it prints goes to a file, so that nobody waits for a reader.
-pub(super) fn cost(command: &mut Command, input: Option<&Path>) -> Result<Cost> {
+/// `tells` is in the line of its output that is kept; empty for the last line.
+pub(super) fn cost(command: &mut Command, input: Option<&Path>, tells: &str) -> Result<Cost> {
     let shown = crate::tool::shown(command);
     let stdin = match input {
         Some(path) => Stdio::from(File::open(path)?),
@@ -36,16 +38,17 @@ pub(super) fn cost(command: &mut Command, input: Option<&Path>) -> Result<Cost> 
     };
     let mut output = tempfile::tempfile()?;
     let child = command.stdin(stdin).stdout(output.try_clone()?).stderr(Stdio::inherit());
+    let before = children_time()?;
     let begin = Instant::now();
     let mut child = child.spawn().with_context(|| format!("cannot start {shown}"))?;
     let (peak_kb, wall) = until_exit(Pid::from_child(&child), begin)?;
-    // It has ended and nobody has collected it: its accounts are still open.
-    let cpu = cpu_time(child.id())?;
+    // Only a child that was waited for is in the account of the children.
     let status = child.wait()?;
+    let cpu = children_time()?.saturating_sub(before);
     if !status.success() {
         bail!("{shown}: {status}");
     }
-    Ok(Cost { wall, cpu, peak_kb, said: last_line(&mut output)? })
+    Ok(Cost { wall, cpu, peak_kb, said: telling_line(&mut output, tells)? })
 }
 
 fn until_exit(pid: Pid, begin: Instant) -> Result<(u64, Duration)> {
@@ -71,22 +74,23 @@ fn peak_memory(pid: Pid) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Fields 14 to 17 of proc_pid_stat(5); the second one is in parentheses and may contain anything.
-fn cpu_time(pid: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, rest) = stat.rsplit_once(')').context("/proc/PID/stat without a name")?;
-    let ticks = rest.split_whitespace().skip(11).take(4).map(str::parse::<u32>);
-    let ticks: u32 = ticks.sum::<Result<_, _>>().context("/proc/PID/stat")?;
-    Ok(TICK * ticks)
+/// User and system time of all children that ended so far.
+fn children_time() -> Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let times = [usage.user_time(), usage.system_time()];
+    let micros = times.map(|time| time.tv_sec() * 1_000_000 + time.tv_usec());
+    Ok(Duration::from_micros(micros.iter().sum::<i64>().try_into()?))
 }
 
-fn last_line(output: &mut File) -> Result<String> {
+fn telling_line(output: &mut File, tells: &str) -> Result<String> {
     use std::io::{Read as _, Seek as _, SeekFrom};
     let length = output.seek(SeekFrom::End(0))?;
-    output.seek(SeekFrom::Start(length.saturating_sub(4_096)))?;
+    output.seek(SeekFrom::Start(length.saturating_sub(OUTPUT)))?;
     let mut text = Vec::new();
     output.read_to_end(&mut text)?;
-    Ok(String::from_utf8_lossy(&text).lines().last().unwrap_or_default().to_owned())
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().rev().find(|line| !line.trim().is_empty() && line.contains(tells));
+    Ok(line.unwrap_or_default().trim().to_owned())
 }
 
 #[cfg(test)]
@@ -97,11 +101,14 @@ mod tests {
     fn a_process_is_accounted_for() {
         let mut command = Command::new("/bin/sh");
         // It takes some memory, some time, and says something.
-        command.args(["-c", "n=0; while [ $n -lt 200000 ]; do n=$((n+1)); done; echo done $n"]);
-        let cost = cost(&mut command, None).unwrap();
+        command.args(["-c", "n=0; while [ $n -lt 200000 ]; do n=$((n+1)); done; echo done $n; echo"]);
+        let cost = cost(&mut command, None, "").unwrap();
         assert_eq!(cost.said, "done 200000");
-        assert!(cost.cpu > Duration::ZERO && cost.wall >= cost.cpu - TICK * 2, "{cost:?}");
+        assert!(
+            cost.cpu > Duration::ZERO && cost.wall.as_secs_f64() > cost.cpu.as_secs_f64() * 0.9,
+            "{cost:?}"
+        );
         assert!(cost.peak_kb > 500, "{cost:?}");
-        assert!(super::cost(&mut Command::new("/bin/false"), None).is_err());
+        assert!(super::cost(&mut Command::new("/bin/false"), None, "").is_err());
     }
 }

@@ -6,6 +6,7 @@
 mod contenders;
 mod log;
 mod measure;
+mod rooms;
 mod table;
 
 use std::fs::{self, File};
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     /// Where the log is written; by default target/bench.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Only contenders whose name contains this.
+    /// Only contenders and rooms whose name contains this.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// Only writes the log.
@@ -63,6 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     print!("{}", table::speeds(&written, &rows));
+    rooms::run(args.only.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,7 +82,8 @@ fn measured(contender: Contender, log: &Path, size: u64) -> Result<Row> {
         Err(why) => Err(format!("{why:#}")),
         Ok(mut command) => {
             println!("measuring {}: {}", contender.name, tool::shown(&command));
-            measure::cost(&mut command, contender.input.then_some(&log)).map_err(|why| format!("{why:#}"))
+            let input = contender.input.then_some(log.as_path());
+            measure::cost(&mut command, input, contender.tells).map_err(|why| format!("{why:#}"))
         }
     };
     if let Err(why) = &result {

@@ -7,13 +7,15 @@ use super::{MB, Row, log};
 /// The table of speeds. Ratios are to the row that takes lines to bans.
 pub(super) fn speeds(log: &log::Written, rows: &[Row]) -> String {
     let mut text = format!(
-        "\n{} MB, {} lines, of them {:.1} % hostile. One run; MB/s of CPU time, user and system.\n\n",
+        "\n{} MB, {} lines, of them {:.1} % hostile. One run on {} cores; CPU time is user \
+         and system.\n\n",
         log.bytes / MB,
         log.lines,
-        log.hostile as f64 * 100.0 / log.lines as f64
+        log.hostile as f64 * 100.0 / log.lines as f64,
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
     );
-    text += "| reader | does | MB/s of CPU | of ours | CPU s | wall s | peak memory MB | over | said |\n";
-    text += "|---|---|---:|---:|---:|---:|---:|---:|---|\n";
+    text += "| reader | does | MB/s of CPU | of ours | MB/s of wall | CPU s | wall s | peak MB | over | found |\n";
+    text += "|---|---|---:|---:|---:|---:|---:|---:|---:|---|\n";
     let ours = rows.iter().find(|row| row.contender.is_yardstick).and_then(speed);
     for row in rows {
         // Writing to a string cannot fail.
@@ -26,12 +28,13 @@ fn line(row: &Row, ours: Option<f64>) -> String {
     let (name, does) = (row.contender.name, row.contender.does);
     let cost = match &row.result {
         Ok(cost) => cost,
-        Err(why) => return format!("| {name} | {does} | not measured: {why} | | | | | | |"),
+        Err(why) => return format!("| {name} | {does} | not measured: {why} | | | | | | | |"),
     };
     let speed = speed(row).unwrap_or(0.0);
     let ratio = ours.map_or(String::new(), |ours| format!("{:.4}", speed / ours));
     format!(
-        "| {name} | {does} | {speed:.1} | {ratio} | {:.2} | {:.2} | {:.1} | {} MB | {} |",
+        "| {name} | {does} | {speed:.1} | {ratio} | {:.1} | {:.3} | {:.3} | {:.1} | {} MB | {} |",
+        row.bytes as f64 / MB as f64 / cost.wall.as_secs_f64(),
         cost.cpu.as_secs_f64(),
         cost.wall.as_secs_f64(),
         cost.peak_kb as f64 / 1024.0,

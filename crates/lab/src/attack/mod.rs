@@ -119,6 +119,10 @@ pub fn named(name: &str) -> Option<Attack> {
 }
 
 impl Attack {
+    const fn scattered(&self) -> usize {
+        if let Sources::Scattered(n) = self.sources { n } else { 0 }
+    }
+
     /// Its own addresses. No two attacks share one; every second single attacker lives in the network of an honest
     /// user, the others each in a network of their own.
     #[must_use]
@@ -130,8 +134,10 @@ impl Attack {
                 vec![IpAddr::from([192, 0, 2, last])]
             }
             Sources::One => vec![IpAddr::from([198, 18, 251, u8::try_from(place).unwrap_or(0)])],
-            // Botnets of several attacks overlap in networks, not in addresses: the fourth octets differ.
-            Sources::Scattered(n) => (0..n).map(|k| scattered(place * 40 + k)).collect(),
+            Sources::Scattered(n) => {
+                let taken: usize = all().iter().take(place).map(Self::scattered).sum();
+                (taken..taken + n).map(scattered).collect()
+            }
             Sources::Rotating(n) => (1..=n).map(rotating).collect(),
             Sources::Hopping(n) => (1..=n).map(hopping).collect(),
             Sources::Listed => SCREEN_LISTED.into_iter().chain(RCPT_LISTED).map(IpAddr::from).collect(),

@@ -80,11 +80,11 @@ pub fn client_hello() -> Result<Vec<u8>> {
 /// The first message of a client that knows nothing newer than TLS 1.0 (RFC 2246, 7.4.1.2).
 #[must_use]
 pub fn tls10_hello() -> Vec<u8> {
-    // AES-CBC and 3DES suites of the time, and the renegotiation signal of RFC 5746.
-    const SUITES: [u8; 12] = [0xc0, 0x14, 0xc0, 0x13, 0, 0x35, 0, 0x2f, 0, 0x0a, 0, 0xff];
+    // AES-CBC suites of the time, and the renegotiation signal of RFC 5746.
+    const SUITES: [u8; 14] = [0xc0, 0x0a, 0xc0, 0x09, 0xc0, 0x14, 0xc0, 0x13, 0, 0x35, 0, 0x2f, 0, 0xff];
     let mut body = vec![3, 1];
     body.extend([0x4d; 32]);
-    body.extend([0, 0, 12]);
+    body.extend([0, 0, 14]);
     body.extend(SUITES);
     body.extend([1, 0]);
     let length = u8::try_from(body.len()).unwrap_or(0);

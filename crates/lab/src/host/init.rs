@@ -18,7 +18,7 @@ use rustix::mount::{
     MountFlags, MountPropagationFlags, mount, mount_bind, mount_bind_recursive, mount_change, mount_remount,
 };
 use rustix::process::{WaitOptions, wait};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::Options;
@@ -39,8 +39,8 @@ pub(crate) fn main(dir: &Path) -> Result<()> {
     }
     let receiver = outcome?;
     thread::spawn(bury);
-    for signal in Signals::new([SIGHUP, SIGINT, SIGTERM])?.forever() {
-        if signal != SIGHUP {
+    for signal in Signals::new([SIGINT, SIGTERM, SIGUSR1])?.forever() {
+        if signal != SIGUSR1 {
             break;
         }
         receiver.reopen()?;

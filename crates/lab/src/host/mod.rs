@@ -271,7 +271,7 @@ impl Lab {
         }
         fs::rename(&log, &old)?;
         let pid = self.running().and_then(rustix::process::Pid::from_raw).context("the lab is down")?;
-        Ok(rustix::process::kill_process(pid, rustix::process::Signal::HUP)?)
+        Ok(rustix::process::kill_process(pid, rustix::process::Signal::USR1)?)
     }
 
     fn record_path(&self, name: &str) -> PathBuf {

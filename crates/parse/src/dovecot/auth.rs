@@ -92,6 +92,8 @@ struct Request<'a> {
     session: &'a [u8],
     method: &'a [u8],
     message: &'a [u8],
+    /// More than one reading is possible.
+    torn: bool,
 }
 
 /// `MAX_LOG_USERNAME_LEN` of auth/auth-request.c is 64; some room for `...`.
@@ -118,13 +120,12 @@ impl<'a> Request<'a> {
             last = Some(candidate);
         }
         let last = last?;
-        match possible {
-            Some(first) if torn || first.address != last.address => {
-                Some(Self { address: None, session: b"", ..first })
-            }
-            Some(first) => Some(first.checked(event)),
-            None => Some(last.checked(event)),
+        let differ = possible.is_some_and(|first| first.address != last.address);
+        let request = possible.unwrap_or(last);
+        if torn || differ || !is_whole(last.message) {
+            return Some(Self { address: None, session: b"", torn: true, ..request });
         }
+        Some(request.checked(event))
     }
 
     /// The request whose closing parenthesis is at `at`.
@@ -137,14 +138,14 @@ impl<'a> Request<'a> {
         };
         let left = left.strip_suffix(b",master").unwrap_or(left);
         let (left, method) = match rsplit(left, b',') {
-            Some((left, last)) if last.starts_with(b"sasl:") => (left, last.get(5..)?),
+            Some((left, last)) if is_mechanism(last) => (left, last.get(5..)?),
             _ => (left, &b""[..]),
         };
         let (user, address) = match rsplit(left, b',').map(|(user, last)| (user, address(last))) {
             Some((user, Some(address))) => (user, Some(address)),
             _ => (left, None),
         };
-        (user.len() <= LONGEST_USER).then_some(Self { user, address, session, method, message })
+        (user.len() <= LONGEST_USER).then_some(Self { user, address, session, method, message, torn: false })
     }
 
     /// Without an address that the session id contradicts.
@@ -176,6 +177,11 @@ fn is_id(id: &[u8]) -> bool {
             .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b':' | b'-' | b'.'))
 }
 
+/// `sasl:scram-sha-256`.
+fn is_mechanism(text: &[u8]) -> bool {
+    text.strip_prefix(b"sasl:").is_some_and(|name| name.len() <= 20 && name.iter().all(|&b| is_name(b)))
+}
+
 /// The whole of what a user name is too short to forge.
 fn is_about_disallowed(message: &[u8]) -> bool {
     message
@@ -184,40 +190,59 @@ fn is_about_disallowed(message: &[u8]) -> bool {
         .is_some_and(|rest| rest.starts_with(b" (username: "))
 }
 
-/// Whether the line may go on after this message with text of the client. What Dovecot says of a refusal ends the line,
-/// or goes on with a password in parentheses.
+/// What follows a refusal in Dovecot's own words; nothing where the message is no such refusal.
+fn after_refusal(message: &[u8]) -> Option<&[u8]> {
+    const REFUSALS: [&[u8]; 4] =
+        [b"Password mismatch", b"unknown user", b"invalid credentials", b"User unknown"];
+    // What Dovecot itself writes before a password is shorter than this.
+    let (_, message) = database(message.get(..128).unwrap_or(message));
+    REFUSALS.iter().find_map(|words| message.strip_prefix(*words))
+}
+
+/// Whether the line may go on after this message with text of the client. A refusal ends the line, or goes on with a
+/// password in parentheses.
 fn can_go_on(message: &[u8]) -> bool {
-    const ENDS: [&[u8]; 4] = [b"Password mismatch", b"unknown user", b"invalid credentials", b"User unknown"];
-    ENDS.iter()
-        .find_map(|words| message.strip_prefix(*words))
-        .is_none_or(|rest| rest.starts_with(b" (given password: "))
+    after_refusal(message).is_none_or(|rest| contains(rest, b"(given password: "))
+}
+
+/// Whether Dovecot can have written this message: its refusals do not go on just anyhow.
+fn is_whole(message: &[u8]) -> bool {
+    after_refusal(message).is_none_or(|rest| {
+        matches!(rest, b"" | b" ") || rest.starts_with(b" (") || rest.starts_with(b" - trying the next ")
+    })
 }
 
 /// What a database said about a user.
 fn about<'a>(event: &mut Event<'a>, request: &Request<'a>, at: Level, database: &'a [u8]) {
-    event.user = Text::new(if request.user == b"?" { b"" } else { request.user });
-    event.session_id = Text::new(request.session);
-    event.method = Text::new(if request.method.is_empty() { mechanism(database) } else { request.method });
+    let message = request.message;
     match at {
         Level::Debug => return debug(event),
         Level::Info => {}
-        Level::Warning | Level::Error => return trouble(event, request.message),
+        Level::Warning | Level::Error => return trouble(event, message),
     }
-    let message = request.message;
-    let Some((_, kind, reason)) = SAID.iter().find(|(words, ..)| message.starts_with(words)) else { return };
+    let known =
+        SAID.iter().find(|(words, ..)| message.starts_with(words)).map(|(_, kind, reason)| (*kind, *reason));
+    // Only a refusal is followed by the password, whatever its words.
+    let refusal = contains(message, PASSWORD).then_some((EventKind::PasswordRefused, Reason::Other));
+    let Some((kind, reason)) = known.or(refusal) else { return };
+    event.user = Text::new(if request.user == b"?" { b"" } else { request.user });
+    event.session_id = Text::new(request.session);
+    event.method = Text::new(if request.method.is_empty() { mechanism(database) } else { request.method });
     event.client = request.address.map(client_at);
-    (event.kind, event.reason) = (*kind, *reason);
+    (event.kind, event.reason) = (kind, reason);
     event.detail = Text::new(without_password(message));
     event.password_digits = Text::new(password_digits(message));
-    if event.kind != EventKind::PasswordRefused {
+    if kind != EventKind::PasswordRefused {
         return;
     }
     if contains(message, b" - trying the next ") {
         event.kind = EventKind::Notice;
-    } else if event.client.is_none() && event.reason == Reason::UnknownUser {
+    } else if request.address.is_none() && !request.torn && reason == Reason::UnknownUser {
         event.kind = EventKind::UserLookup;
     }
 }
+
+const PASSWORD: &[u8] = b"given password: ";
 
 /// Up to 2.3 a mechanism writes its own lines under its name, where a database has its.
 fn mechanism(name: &[u8]) -> &[u8] {
@@ -252,7 +277,7 @@ fn password_digits(message: &[u8]) -> &[u8] {
 }
 
 /// The first words of what databases and mechanisms say; strings of auth 2.2 to 2.4.
-const SAID: [(&[u8], EventKind, Reason); 62] = {
+const SAID: [(&[u8], EventKind, Reason); 63] = {
     use EventKind::{LoginAborted, Notice, PasswordRefused};
     [
         (b"Password mismatch", PasswordRefused, Reason::WrongPassword),
@@ -297,6 +322,7 @@ const SAID: [(&[u8], EventKind, Reason); 62] = {
         (b"Provided token is not valid", PasswordRefused, Reason::CredentialsRefused),
         (b"Invalid token", PasswordRefused, Reason::CredentialsRefused),
         (b"oauth2 failed", PasswordRefused, Reason::CredentialsRefused),
+        (b"While processing incoming data", PasswordRefused, Reason::CredentialsRefused),
         (b"invalid input", PasswordRefused, Reason::BadEncoding),
         (b"Invalid base64", PasswordRefused, Reason::BadEncoding),
         (b"Invalid response value", PasswordRefused, Reason::BadEncoding),
@@ -338,6 +364,10 @@ fn service<'a>(event: &mut Event<'a>, at: Level, text: &'a [u8]) {
         Level::Debug => debug(event),
         Level::Warning | Level::Error => trouble(event, text),
         Level::Info if super::is_signal(text) => trouble(event, text),
+        // About somebody, but nobody can tell about whom; a password must not get into the detail.
+        Level::Info if contains(text, PASSWORD) => {
+            (event.kind, event.reason) = (EventKind::PasswordRefused, Reason::Other);
+        }
         Level::Info if NOTICES.iter().any(|start| text.starts_with(start)) => {
             event.kind = EventKind::Notice;
             event.detail = Text::new(text);

@@ -17,17 +17,20 @@ pub(super) fn parse<'a>(event: &mut Event<'a>, after: &'a [u8]) {
 }
 
 fn info<'a>(event: &mut Event<'a>, text: &'a [u8]) {
+    const SUCCEEDED: [&[u8]; 2] = [b"Login: ", b"Logged in: "];
     const ENDED: [&[u8]; 5] =
-        [b"Disconnected", b"Aborted login", b"Login aborted: ", b"Inactivity", b"Too many invalid"];
-    if text.starts_with(b"Login: ") || text.starts_with(b"Logged in: ") {
+        [b"Disconnected", b"Login aborted: ", b"Aborted login", b"Inactivity", b"Too many invalid"];
+    const PROXIED: [&[u8]; 2] = [b"proxy(", b"Started proxying to "];
+    let starts = |list: &[&[u8]]| list.iter().any(|start| text.starts_with(start));
+    if starts(&SUCCEEDED) {
         with_tail(event, text, Said::Own, |event, _| event.kind = EventKind::LoginSucceeded);
     } else if text.starts_with(b"Disconnected by ") {
         with_tail(event, text, Said::Mixed, |event, _| event.kind = EventKind::SessionEnded);
-    } else if ENDED.iter().any(|start| text.starts_with(start)) {
+    } else if starts(&ENDED) {
         with_tail(event, text, Said::Own, ended);
     } else if text.starts_with(b"Login failed: ") {
         with_tail(event, text, Said::Own, announced);
-    } else if text.starts_with(b"proxy(") || text.starts_with(b"Started proxying to ") {
+    } else if starts(&PROXIED) {
         with_tail(event, text, Said::Mixed, proxied);
     } else if text.starts_with(b"access(") {
         refused_by_wrapper(event, text);
@@ -56,23 +59,56 @@ fn with_tail<'a>(
 /// A connection that ended before a login.
 fn ended<'a>(event: &mut Event<'a>, tail: &Tail<'a>) {
     let (words, group) = groups(tail.said);
-    if is_shutdown(words) {
+    let special = special(words);
+    if special == Some(Special::Shutdown) {
         (event.kind, event.reason) = (EventKind::LoginUndecided, Reason::ServerShutdown);
     } else if let Some(error) = tail.handshake_error() {
         event.kind = EventKind::TlsFailed;
         event.reason = tls::reason(if error.is_empty() { tail.said } else { error });
-    } else if group.starts_with(b"disconnected during TLS handshake") {
-        (event.kind, event.reason) = (EventKind::TlsFailed, tls::reason(words));
-    } else if contains(words, b"Maximum number of connections") {
+    } else if special == Some(Special::Limit) {
         // The password was right before Dovecot counted: this is one of our own users.
         (event.kind, event.reason) = (EventKind::LoginUndecided, Reason::TooManyConnections);
     } else if group.starts_with(b"auth failed") || group.starts_with(b"authorization failed") {
         failed(event, tail, group);
-    } else if contains(words, b"Too many invalid") || contains(words, b"Too many bad") {
+    } else if special == Some(Special::Commands) {
         (event.kind, event.reason) = (EventKind::LoginAborted, Reason::TooManyInvalidCommands);
+    } else if group.starts_with(b"disconnected during TLS handshake") {
+        (event.kind, event.reason) = (EventKind::TlsFailed, tls::reason(words));
     } else {
         (event.kind, event.reason) = by_group(group);
     }
+}
+
+/// What the words before the group say that the group does not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Special {
+    /// Dovecot stops, or is full.
+    Shutdown,
+    /// One user has too many connections.
+    Limit,
+    /// Too many commands before the login.
+    Commands,
+}
+
+fn special(words: &[u8]) -> Option<Special> {
+    const BEGINNINGS: [(&[u8], Special); 8] = [
+        (b"Shutting down", Special::Shutdown),
+        (b"Server shutting down", Special::Shutdown),
+        (b"Process shutting down", Special::Shutdown),
+        (b"Connection queue full", Special::Shutdown),
+        (b"Maximum number of connections", Special::Limit),
+        (b"Too many invalid", Special::Commands),
+        (b"Too many bad", Special::Commands),
+        (b"Disconnected: Too many bad", Special::Commands),
+    ];
+    let words = words
+        .strip_prefix(b"Disconnected: ")
+        .or_else(|| words.strip_prefix(b"Login aborted: "))
+        .unwrap_or(words);
+    if words.starts_with(b"Connection closed") {
+        return None;
+    }
+    BEGINNINGS.iter().find(|(start, _)| words.starts_with(start)).map(|(_, special)| *special)
 }
 
 /// `(auth failed, 3 attempts in 12 secs)`. Without a mechanism and without TLS no password was looked at: it came in
@@ -105,17 +141,6 @@ fn last_group(said: &[u8]) -> (&[u8], &[u8]) {
         return (said, b"");
     };
     (words.strip_suffix(b" ").unwrap_or(words), group)
-}
-
-fn is_shutdown(words: &[u8]) -> bool {
-    const ENDS: [&[u8]; 5] = [
-        b"Shutting down",
-        b"Server shutting down.",
-        b"Process shutting down",
-        b"Connection queue full",
-        b"SHUTDOWN",
-    ];
-    ENDS.iter().any(|end| words.ends_with(end))
 }
 
 /// `client_get_extra_disconnect_reason()` in login-common/client-common.c, 2.2 to 2.4.

@@ -68,18 +68,18 @@ enum Level {
 
 /// The level in front of a text, and the text.
 fn level(text: &[u8]) -> (Level, &[u8]) {
-    const LEVELS: [(&[u8], Level); 6] = [
-        (b"Info: ", Level::Info),
-        (b"Error: ", Level::Error),
-        (b"Warning: ", Level::Warning),
-        (b"Debug: ", Level::Debug),
-        (b"Fatal: ", Level::Error),
-        (b"Panic: ", Level::Error),
-    ];
-    LEVELS
-        .iter()
-        .find_map(|(prefix, level)| Some((*level, text.strip_prefix(*prefix)?)))
-        .unwrap_or((Level::Info, text))
+    let (name, _) = take_until(text.get(..8).unwrap_or(text), |b| b == b':');
+    let level = match name {
+        b"Info" => Level::Info,
+        b"Error" | b"Fatal" | b"Panic" => Level::Error,
+        b"Warning" => Level::Warning,
+        b"Debug" => Level::Debug,
+        _ => return (Level::Info, text),
+    };
+    match text.get(name.len()..).and_then(|rest| rest.strip_prefix(b": ")) {
+        Some(rest) => (level, rest),
+        None => (Level::Info, text),
+    }
 }
 
 /// A line of `Warning`, `Error`, `Fatal` or `Panic`: Dovecot's own affair and nobody's offence.

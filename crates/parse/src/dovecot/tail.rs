@@ -13,9 +13,10 @@
 use core::net::IpAddr;
 
 use mailward_model::{Text, Timestamp, Tls};
+use memchr::memchr;
 
 use super::session_id;
-use crate::scan::{address, contains, decimal32, find, rsplit_str, split_str, take_until};
+use crate::scan::{address, decimal32, find, rsplit_str, split_str, take_until};
 
 #[derive(Default)]
 pub(super) struct Tail<'a> {
@@ -84,11 +85,14 @@ fn rip_first(text: &[u8]) -> Option<Tail<'_>> {
     let user = split_str(rest, b"user=<").map_or(&b""[..], |(_, user)| take_until(user, |b| b == b'>').0);
     let session =
         rsplit_str(rest, b", session=<").and_then(|(_, id)| id.strip_suffix(b">")).unwrap_or_default();
-    Some(Tail { said, user, address: address(address_text), session, ..Tail::default() })
+    // Whether there was TLS is not looked for in an unknown order.
+    Some(Tail { said, user, address: address(address_text), secured: b"unknown", session, ..Tail::default() })
 }
 
 /// Where `rip=` first stands as an element.
 fn own_rip(text: &[u8]) -> Option<usize> {
+    // Most texts before the elements have no such byte, and many blanks.
+    memchr(b'=', text)?;
     let at = find(text, b" rip=")?;
     matches!(text.get(..at)?.last(), Some(b',' | b':')).then_some(at + 1)
 }
@@ -102,15 +106,13 @@ fn after_rip(after: &[u8]) -> Tail<'_> {
 
 /// The elements after the address: those about TLS, and the session id.
 fn elements(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    if contains(rest, b"user=<") {
-        return None;
-    }
     let (middle, session) = match rsplit_str(rest, b", session=<") {
         Some((middle, id)) => {
             let (id, end) = take_until(id, |b| b == b'>');
-            (end == b">" || end.starts_with(b">, ")).then_some((middle, id))?
+            let open = memchr(b'<', middle).or_else(|| memchr(b'<', end));
+            (open.is_none() && (end == b">" || end.starts_with(b">, "))).then_some((middle, id))?
         }
-        None => (rest, &b""[..]),
+        None => (memchr(b'<', rest).is_none().then_some(rest)?, &b""[..]),
     };
     let middle = match middle.strip_prefix(b", lip=") {
         Some(local) => {
@@ -147,7 +149,8 @@ impl<'a> Tail<'a> {
             return None;
         }
         let detail = self.secured.strip_prefix(b"TLS, ").unwrap_or(self.secured);
-        let Some((protocol, cipher)) = split_str(detail, b" with cipher ") else {
+        let versioned = detail.starts_with(b"TLSv").then(|| split_str(detail, b" with cipher ")).flatten();
+        let Some((protocol, cipher)) = versioned else {
             return Some(Tls { protocol: Text::EMPTY, cipher: Text::EMPTY });
         };
         Some(Tls { protocol: Text::new(protocol), cipher: Text::new(take_until(cipher, |b| b == b' ').0) })

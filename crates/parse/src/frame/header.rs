@@ -3,12 +3,42 @@
 use mailward_model::Timestamp;
 
 use super::{Frame, Framed};
-use crate::scan::{decimal32, take_until, trim_start};
+use crate::scan::{decimal32, number, seek, take_until, trim_start};
 
 /// Reads `host tag[pid]: message`, also without host, without pid, with a `facility.level` before the tag (BusyBox), and
 /// lines of Dovecot's own log files, which have neither host nor tag.
 pub(crate) fn read(rest: &[u8], time: Timestamp) -> Framed<'_> {
-    let rest = trim_start(rest);
+    if let Some((host, tag, pid, message)) = usual(rest) {
+        return Framed::Tagged(Frame { time, host, tag, pid, message, trusted: true });
+    }
+    unusual(trim_start(rest), time)
+}
+
+/// ` host tag[pid]: message` or ` host tag: message`, as nearly every line has it. Whatever else it may be is left to
+/// [`unusual`], which gives the same answer for these, only later.
+#[inline]
+fn usual(rest: &[u8]) -> Option<(&[u8], &[u8], u32, &[u8])> {
+    let rest = rest.strip_prefix(b" ")?;
+    let (host, rest) = rest.split_at_checked(seek(rest, [b' ', b'(', b'['])?)?;
+    let rest = rest.strip_prefix(b" ")?;
+    if matches!(host.last()?, b':') {
+        return None;
+    }
+    let (tag, rest) = rest.split_at_checked(seek(rest, [b'[', b':', b' '])?)?;
+    if tag.is_empty() {
+        return None;
+    }
+    match rest {
+        [b'[', rest @ ..] => {
+            let (pid, rest) = number(rest)?;
+            Some((host, tag, u32::try_from(pid).ok()?, rest.strip_prefix(b"]: ")?))
+        }
+        [b':', b' ', message @ ..] => Some((host, tag, 0, message)),
+        _ => None,
+    }
+}
+
+fn unusual(rest: &[u8], time: Timestamp) -> Framed<'_> {
     let frame =
         |host, (tag, pid, message)| Framed::Tagged(Frame { time, host, tag, pid, message, trusted: true });
     let (host, after) = match token(rest) {

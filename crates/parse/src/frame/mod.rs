@@ -38,6 +38,16 @@ pub(crate) enum Framed<'a> {
     Unknown(Timestamp, &'a [u8]),
 }
 
+impl Framed<'_> {
+    /// When the line was logged.
+    pub(crate) const fn time(&self) -> Timestamp {
+        match self {
+            Framed::Tagged(frame) => frame.time,
+            Framed::Notice(time, _) | Framed::Unknown(time, _) => *time,
+        }
+    }
+}
+
 /// Reads any frame that is not JSON.
 pub(crate) fn read<'a>(line: &'a [u8], clock: &mut Clock) -> Framed<'a> {
     read_within(line, clock, None)

@@ -6,7 +6,7 @@
 //! and nobody can tell which: then the line has no client. The queue id leads to it anyway.
 
 use mailward_model::{Event, EventKind, Reason, Stage, Text};
-use memchr::memchr_iter;
+use memchr::memmem;
 
 use super::refusal::read_envelope;
 use super::{client, known_for};
@@ -42,7 +42,7 @@ struct Origin<'a> {
 
 /// The first place that looks like ` from client; from=<`, and whether it is the only one.
 fn origin(text: &[u8]) -> Option<Origin<'_>> {
-    let mut candidates = memchr_iter(b';', text).filter_map(|at| candidate(text, at));
+    let mut candidates = memmem::find_iter(text, b"; ").filter_map(|at| candidate(text, at));
     let (content, client, envelope) = candidates.next()?;
     let client = candidates.next().is_none().then_some(client);
     Some(Origin { content, client, envelope })
@@ -50,7 +50,7 @@ fn origin(text: &[u8]) -> Option<Origin<'_>> {
 
 /// The word in ` from WORD; from=<` around this semicolon, and what follows it.
 fn candidate(text: &[u8], semicolon: usize) -> Option<(&[u8], &[u8], &[u8])> {
-    let envelope = text.get(semicolon + 1..)?.strip_prefix(b" ")?;
+    let envelope = text.get(semicolon + 2..)?;
     starts_with_any(envelope, &[b"from=<", b"to=<", b"proto="]).then_some(())?;
     let (before, word) = rsplit(text.get(..semicolon)?, b' ')?;
     Some((before.strip_suffix(b" from")?, word, envelope))

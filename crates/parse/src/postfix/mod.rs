@@ -19,31 +19,39 @@ mod warning;
 
 use mailward_model::{Client, Event, EventKind, Program, Reason, Stage, Text};
 
-use crate::scan::peer;
+use crate::scan::{peer, rsplit, split};
 use crate::{policyd_spf, postgrey};
 
 /// Reads a line whose tag is `postfix[-x]/(.../)?daemon`.
 pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
     let (service, daemon) = parts(event.tag.bytes());
-    match daemon {
-        b"policy-spf" | b"policyd-spf" => {
-            event.program = Program::PolicydSpf;
-            return policyd_spf::parse(event, message);
-        }
-        b"postgrey" => {
-            event.program = Program::Postgrey;
-            return postgrey::parse(event, message);
-        }
-        _ => {}
-    }
-    let Some(program) = program(daemon) else { return };
+    let Some(program) = program(daemon) else { return neighbour(event, daemon, message) };
     event.program = program;
     event.service = Text::new(if service.is_empty() && is_server(program) { b"smtp" } else { service });
     if read(event, message).is_none() {
-        // A line that was left in the middle keeps nothing: half a reading is none.
-        let (time, host, tag, pid) = (event.time, event.host, event.tag, event.pid);
-        let (service, repeated) = (event.service, event.repeated);
-        *event = Event { host, tag, pid, service, repeated, ..Event::new(time, program) };
+        forget(event);
+    }
+}
+
+/// A line that was left in the middle keeps nothing: half a reading is none.
+#[cold]
+fn forget(event: &mut Event<'_>) {
+    let Event { time, program, host, tag, pid, service, repeated, .. } = *event;
+    *event = Event { host, tag, pid, service, repeated, ..Event::new(time, program) };
+}
+
+/// Policy services that log as if they belonged to Postfix.
+fn neighbour<'a>(event: &mut Event<'a>, name: &[u8], message: &'a [u8]) {
+    match name {
+        b"policy-spf" | b"policyd-spf" => {
+            event.program = Program::PolicydSpf;
+            policyd_spf::parse(event, message);
+        }
+        b"postgrey" => {
+            event.program = Program::Postgrey;
+            postgrey::parse(event, message);
+        }
+        _ => {}
     }
 }
 
@@ -53,10 +61,13 @@ pub(crate) fn is_daemon(tag: &[u8]) -> bool {
 }
 
 /// The middle of the tag, which is the service's name, and the daemon: `postfix/submission/smtpd`.
+#[inline]
 fn parts(tag: &[u8]) -> (&[u8], &[u8]) {
-    let Some(last) = tag.iter().rposition(|&b| b == b'/') else { return (b"", tag) };
-    let first = tag.iter().position(|&b| b == b'/').unwrap_or(last);
-    (tag.get(first + 1..last).unwrap_or_default(), tag.get(last + 1..).unwrap_or_default())
+    let (_, rest) = split(tag, b'/').unwrap_or((b"", tag));
+    match split(rest, b'/') {
+        None => (b"", rest),
+        Some(_) => rsplit(rest, b'/').unwrap_or((b"", rest)),
+    }
 }
 
 fn program(daemon: &[u8]) -> Option<Program> {
@@ -156,25 +167,39 @@ fn queue_id(message: &[u8]) -> Option<(&[u8], &[u8])> {
     if let Some(text) = message.strip_prefix(b"NOQUEUE: ") {
         return Some((b"", text));
     }
-    let (mut is_short, mut is_long) = (true, true);
+    let mut both = SHORT | LONG;
     for (at, &b) in message.iter().enumerate().take(32) {
         if b == b':' {
             let text = message.get(at + 1..)?.strip_prefix(b" ")?;
             return (at >= 6).then_some((message.get(..at)?, text));
         }
-        is_short &= matches!(b, b'0'..=b'9' | b'A'..=b'F');
-        is_long &= is_long_id_byte(b);
-        if !is_short && !is_long {
+        both &= QUEUE_ID_BYTES.get(usize::from(b))?;
+        if both == 0 {
             return None;
         }
     }
     None
 }
 
-/// `safe_ultostr()` with base 52: no vowels, so that ids do not spell words.
-const fn is_long_id_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() && !matches!(b | 0x20, b'a' | b'e' | b'i' | b'o' | b'u')
-}
+const SHORT: u8 = 1;
+const LONG: u8 = 2;
+
+/// Which kind of queue id may hold a byte. Long ones are `safe_ultostr()` with base 52: no vowels, so that ids spell no words.
+const QUEUE_ID_BYTES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut b = 0_u8;
+    while b < 128 {
+        let is_vowel = matches!(b | 0x20, b'a' | b'e' | b'i' | b'o' | b'u');
+        let long = if b.is_ascii_alphanumeric() && !is_vowel { LONG } else { 0 };
+        let short = if matches!(b, b'0'..=b'9' | b'A'..=b'F') { SHORT } else { 0 };
+        #[expect(clippy::indexing_slicing, reason = "b is below 128")]
+        {
+            table[b as usize] = short | long;
+        }
+        b += 1;
+    }
+    table
+};
 
 /// A client in front, and what follows it. Postfix writes `unknown[unknown]` when even the address is not known: then
 /// there is none, but the line goes on.

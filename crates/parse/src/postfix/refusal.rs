@@ -20,7 +20,7 @@ pub(super) fn read<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
     }
     let rest = from_client(event, rest)?;
     if event.program == Program::Postscreen {
-        postscreen_tail(event, rest)?;
+        postscreen_tail(event, rest);
     } else {
         smtpd_tail(event, rest)?;
     }
@@ -80,20 +80,25 @@ fn from_client<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<&'a [u8]> {
     rest.strip_prefix(b": ")
 }
 
-/// postscreen's reply is its own words, so the first `; from=<` ends it. Its HELO is one word of the client's.
-fn postscreen_tail<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
-    let Some((words, rest)) = split_str(text, b"; from=<") else {
-        reply(event, text);
-        return Some(());
-    };
-    reply(event, words);
-    let (envelope, rest) = rsplit_str(rest, b">, proto=")?;
-    let (protocol, helo) = split(rest, b',')?;
-    event.protocol = Text::new(protocol);
-    event.helo = Text::new(helo.strip_prefix(b" helo=<")?.strip_suffix(b">")?);
+/// `reply; from=<x>, to=<y>, proto=ESMTP, helo=<z>`. The reply is postscreen's own words, so the first `; from=<` ends it.
+fn postscreen_tail<'a>(event: &mut Event<'a>, text: &'a [u8]) {
+    let (words, envelope) = split_str(text, b"; from=<").unwrap_or((text, b""));
+    let (words, code, status) = numbers(words);
+    (event.reply_code, event.dsn) = (code, Text::new(status));
+    event.detail = Text::new(words);
+    (event.reason, event.object) = classify(event, words);
+    postscreen_envelope(event, envelope);
+}
+
+/// All of it is the client's, and HELO is one word.
+fn postscreen_envelope<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
+    let (envelope, rest) = rsplit_str(text, b">, proto=")?;
     let (sender, recipient) = split_str(envelope, b">, to=<")?;
     (event.sender, event.sender_given) = (Text::new(sender), true);
     event.recipient = Text::new(recipient);
+    let (protocol, helo) = split(rest, b',')?;
+    event.protocol = Text::new(protocol);
+    event.helo = Text::new(helo.strip_prefix(b" helo=<")?.strip_suffix(b">")?);
     Some(())
 }
 
@@ -200,13 +205,6 @@ pub(super) fn read_envelope<'a>(event: &mut Event<'a>, envelope: &'a [u8], name:
     let sender = known.or_else(|| rsplit_str(rest, b"> to=<").map(|(sender, _)| sender));
     event.sender = Text::new(sender.unwrap_or(rest));
     event.recipient = Text::new(sender.and_then(|sender| rest.get(sender.len() + 6..)).unwrap_or_default());
-}
-
-fn reply<'a>(event: &mut Event<'a>, text: &'a [u8]) {
-    let (words, code, status) = numbers(text);
-    (event.reply_code, event.dsn) = (code, Text::new(status));
-    event.detail = Text::new(words);
-    (event.reason, event.object) = classify(event, words);
 }
 
 /// Reason and blocklist. What an action other than refusal says is no reason; its name stays in `object`.

@@ -3,23 +3,23 @@
 use mailward_model::{Event, EventKind, Reason, Stage, Text};
 
 use super::{known, known_for};
-use crate::scan::{split_str, starts_with_any, word};
+use crate::scan::{contains, split_str, starts_with_any};
 
-/// What follows `client: SASL `. The mechanism is one word of the client's; the reason is Postfix's, Dovecot's or Cyrus'; the
-/// login name (since 3.2) is the client's again and ends the line.
+/// What follows `client: SASL `. The mechanism is one word of the client's, which may hold blanks in quotes; the reason is
+/// Postfix's, Dovecot's or Cyrus'; the login name (since 3.2) is the client's again and ends the line.
 pub(super) fn read<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
-    let (method, rest) = word(text);
-    let outcome = rest.strip_prefix(b"authentication ")?;
-    event.method = Text::new(method);
     event.stage = Stage::Auth;
-    if let Some(after) = outcome.strip_prefix(b"aborted") {
-        event.user = user(after.strip_prefix(b", sasl_username=").unwrap_or_default());
-        event.reason = Reason::AuthAborted;
-        return known(event, EventKind::LoginAborted);
+    match split_str(text, b" authentication failed:") {
+        Some((method, words)) => failed(event, method, words.strip_prefix(b" ").unwrap_or(words)),
+        None => aborted(event, text),
     }
-    let words = outcome.strip_prefix(b"failed:")?;
-    let words = words.strip_prefix(b" ").unwrap_or(words);
-    let (words, name) = split_str(words, b", sasl_username=").unwrap_or((words, b""));
+}
+
+fn failed<'a>(event: &mut Event<'a>, method: &'a [u8], words: &'a [u8]) -> Option<()> {
+    let (words, name) = split_str(words, USER).unwrap_or((words, b""));
+    // `NAME: RBL lookup error: words` begins with the domain of somebody's address, which pretends to be this line.
+    (!contains(words, b": RBL lookup error: ")).then_some(())?;
+    event.method = Text::new(method);
     event.user = user(name);
     let reason = reason(words);
     let kind = match reason {
@@ -28,6 +28,17 @@ pub(super) fn read<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
     };
     known_for(event, kind, reason, words)
 }
+
+/// The client gave up with `*` (RFC 4954 section 4).
+fn aborted<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
+    let (method, name) = split_str(text, b" authentication aborted")?;
+    event.method = Text::new(method);
+    event.user = if name.is_empty() { Text::EMPTY } else { user(name.strip_prefix(USER)?) };
+    event.reason = Reason::AuthAborted;
+    known(event, EventKind::LoginAborted)
+}
+
+const USER: &[u8] = b", sasl_username=";
 
 /// Postfix writes `(unavailable)` where the exchange did not come as far as a name.
 fn user(name: &[u8]) -> Text<'_> {
@@ -96,7 +107,7 @@ fn reason_by_beginning(words: &[u8]) -> Reason {
     if starts_with_any(words, &[b"Plaintext authentication", b"Cleartext authentication"]) {
         return Reason::CleartextRefused;
     }
-    if crate::scan::contains(words, b"policy") {
+    if contains(words, b"policy") {
         return Reason::AuthPolicy;
     }
     if is_challenge(words) { Reason::CredentialsRefused } else { Reason::Other }

@@ -43,17 +43,13 @@ fn about_client<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
     limit(event, text).or_else(|| from_the_left(event, text))
 }
 
-/// `client: SASL ...`, and other warnings that begin with the client.
+/// `client: SASL ...`. Other warnings that begin with a client need no client.
 fn from_the_left<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
-    if let Some((client, rest)) = peer(text) {
-        let rest = rest.strip_prefix(b": ")?;
-        event.client = Some(client);
-        return match rest.strip_prefix(b"SASL ") {
-            Some(rest) => sasl::read(event, rest),
-            None => known_for(event, EventKind::Notice, Reason::None, rest),
-        };
-    }
-    old_name_mismatch(event, text)
+    let Some((client, rest)) = peer(text) else { return old_name_mismatch(event, text) };
+    let rest = rest.strip_prefix(b": SASL ")?;
+    sasl::read(event, rest)?;
+    event.client = Some(client);
+    Some(())
 }
 
 /// `NAME does not resolve to address ADDRESS`, perhaps with the resolver's words after it. Before `connect from`.
