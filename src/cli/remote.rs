@@ -1,7 +1,7 @@
 //! Commands that ask the daemon: status, bans, ban, unban, allow, explain, top.
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use mailward_model::{Network, Span};
@@ -164,7 +164,8 @@ impl Daemon {
         let field = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
         for entry in answer.get("allowed").and_then(Value::as_array).into_iter().flatten() {
             let until = field(entry, "until").map_or_else(String::new, |until| format!("  until {until}"));
-            let comment = mailward_model::Text::from(&*field(entry, "comment").unwrap_or_default()).to_string();
+            let comment =
+                mailward_model::Text::from(&*field(entry, "comment").unwrap_or_default()).to_string();
             text += &format!("{}{until}  {comment}\n", field(entry, "network").unwrap_or_default());
         }
         if text.is_empty() {
@@ -233,7 +234,8 @@ fn network(text: &str) -> Result<Network, Usage> {
 fn seconds(length: Option<&str>) -> Result<Option<u64>, Usage> {
     let parse = |text: &str| {
         let span = Span::parse(text).filter(|span| span.secs() > 0);
-        span.map(Span::secs).ok_or_else(|| Usage(format!("--for {text}: write a time such as 90m, 12h, 7d or 4w")))
+        span.map(Span::secs)
+            .ok_or_else(|| Usage(format!("--for {text}: write a time such as 90m, 12h, 7d or 4w")))
     };
     length.map(parse).transpose()
 }
@@ -244,9 +246,4 @@ fn operator() -> String {
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
         .unwrap_or_else(|| "operator".into())
-}
-
-/// The control socket that the configuration names.
-pub(crate) fn socket_of(explicit: Option<&Path>, configured: &Path) -> PathBuf {
-    explicit.unwrap_or(configured).to_owned()
 }

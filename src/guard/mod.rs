@@ -239,7 +239,8 @@ impl Guard {
     fn mend(&mut self) {
         let now = clock();
         if self.shield.reconcile(&self.engine.bans().cleared(now), now, true) {
-            self.voice.say("somebody else changed the table of bans in the kernel; it is as it should be again");
+            self.voice
+                .say("somebody else changed the table of bans in the kernel; it is as it should be again");
         }
     }
 
@@ -292,6 +293,9 @@ impl Guard {
 
     /// How long there is nothing to do by itself.
     fn patience(&self) -> Duration {
+        if !self.live {
+            return Duration::ZERO;
+        }
         let now = clock();
         let next = [self.engine.bans().next_end(), self.shield.retry_at()].into_iter().flatten().min();
         let mut patience = next.map_or(IDLE, |at| Duration::from_micros(at.since(now).micros()).min(IDLE));

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use mailward_model::{Network, Subject, Timestamp, Span};
+use mailward_model::{Network, Span, Subject, Timestamp};
 use mailward_parse::{Context, Parser};
 use mailward_report::bans::{BanRow, Dropped};
-use mailward_report::explain::{ChainStep, DecisionView, EventView, Explanation, OffenceView, SignalView, WindowFill};
+use mailward_report::explain::{
+    ChainStep, DecisionView, EventView, Explanation, OffenceView, SignalView, WindowFill,
+};
 use mailward_report::status::{BanCounts, BudgetStatus, FirewallStatus, Remembered, SourceStatus, Status};
 use mailward_report::top::{Top, TopRow};
 use mailward_report::{At, Tally};
@@ -76,15 +78,15 @@ impl Guard {
             .status()
             .into_iter()
             .map(|source| {
-                let at = self.sources.iter().position(|known| *known == source.name);
+                let at = self.sources.iter().position(|known| *known == source.source);
                 let stats = at.map(|at| self.stats.source(at)).unwrap_or_default();
                 SourceStatus {
                     lines: stats.lines,
-                    behind_bytes: source.behind,
+                    behind_bytes: source.lag,
                     lag_ms: stats.lag.micros() / 1_000,
                     last_line: last_line(stats),
-                    trouble: source.trouble,
-                    name: source.name,
+                    trouble: health::trouble(&source),
+                    name: source.source,
                 }
             })
             .collect()
@@ -170,7 +172,11 @@ impl Guard {
             chain,
             left_out: left_out as u64,
             windows: self.window_fills(subject, now),
-            earlier: bans.iter().filter(|ban| !ban.is_active(now)).map(|ban| BanRow::from(&ban.ban)).collect(),
+            earlier: bans
+                .iter()
+                .filter(|ban| !ban.is_active(now))
+                .map(|ban| BanRow::from(&ban.ban))
+                .collect(),
             ..Explanation::default()
         };
         self.add_logins(subject, &mut explanation)?;
