@@ -130,7 +130,14 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 #[expect(clippy::print_stderr, reason = "the one place where errors reach the terminal")]
 fn complain(error: &anyhow::Error) {
-    eprintln!("mailward: {error:#}");
+    // Errors of the crates tell their cause themselves; only what is new is added.
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    eprintln!("mailward: {text}");
 }
 
 /// An engine with the rules and lists of the configuration, that knows of nothing yet.

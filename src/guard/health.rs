@@ -1,19 +1,14 @@
 //! What is not as it should be with Mailward itself.
 
-use mailward_model::{Span, Timestamp};
+use mailward_model::Span;
 use mailward_report::Severity;
-use mailward_report::status::{FirewallStatus, HealthFinding};
+use mailward_report::status::HealthFinding;
 use mailward_source::{Reader, SourceStatus, State};
 
 use super::Guard;
 
 /// The findings, the worst first.
-pub(super) fn findings(
-    guard: &Guard,
-    reader: &Reader,
-    firewall: &FirewallStatus,
-    now: Timestamp,
-) -> Vec<HealthFinding> {
+pub(super) fn findings(guard: &Guard, reader: &Reader) -> Vec<HealthFinding> {
     let mut findings = Vec::new();
     if let Some(trouble) = guard.shield.trouble() {
         findings.push(finding(
@@ -23,11 +18,6 @@ pub(super) fn findings(
             trouble,
             "",
         ));
-    }
-    if firewall.enabled && firewall.elements < firewall.desired && guard.shield.trouble().is_none() {
-        let detail = format!("{} of {} bans are in the kernel", firewall.elements, firewall.desired);
-        // Addresses within a banned network need no element of their own.
-        findings.push(finding("firewall.fewer", Severity::Info, "Fewer elements than bans", &detail, ""));
     }
     if let Some(trouble) = guard.keeper.trouble() {
         findings.push(finding("store.failed", Severity::High, "The store cannot be written", trouble, ""));
@@ -60,7 +50,6 @@ pub(super) fn findings(
         ));
     }
     findings.extend(drift(guard));
-    let _ = now;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }

@@ -61,7 +61,7 @@ impl Guard {
             logins_24h,
             bans: self.ban_counts(day),
             last_bans: self.stats.last_bans().map(BanRow::from).collect(),
-            findings: health::findings(self, reader, &firewall, now),
+            findings: health::findings(self, reader),
             firewall,
             budget: self.budget_status(now),
             never_banned: self.engine.bans().never_ban().len() as u64,
@@ -163,10 +163,7 @@ impl Guard {
                 .filter(|target| target.is_host())
                 .and_then(|target| self.engine.bans().never_ban().protection(target.address(), now))
                 .map(ToString::to_string),
-            offences: past
-                .iter()
-                .map(|past| (past.offence.kind.name(), u64::from(past.offence.count)))
-                .collect(),
+            offences: by_kind(&past),
             first: past.first().map(|past| At(past.offence.time)),
             last: past.last().map(|past| At(past.offence.time)),
             chain,
@@ -284,6 +281,15 @@ fn rows(all: impl Iterator<Item = (Network, Rows)>, bans: &mailward_decide::Bans
             banned: bans.covering(network).is_some(),
         })
         .collect()
+}
+
+/// Offences by kind.
+fn by_kind(past: &[PastOffence]) -> Tally {
+    let mut sums: HashMap<&str, u64> = HashMap::new();
+    for past in past {
+        *sums.entry(past.offence.kind.name()).or_default() += u64::from(past.offence.count);
+    }
+    sums.into_iter().collect()
 }
 
 fn network_of(subject: &Subject) -> Option<Network> {
