@@ -131,7 +131,7 @@ struct Attack {
     #[arg(long)]
     parallel: Option<usize>,
     /// Seconds for which slow attackers hold a connection.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 45)]
     hold: u64,
     /// Fails unless the attacker ends up so.
     #[arg(long, value_enum)]

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod attack;
+pub mod bans;
 pub mod cli;
 pub mod client;
 pub mod host;
@@ -18,4 +19,4 @@ pub mod legit;
 pub mod matrix;
 pub mod topology;
 
-pub use host::{Lab, LogFormat, Options, Program};
+pub use host::{Guest, Lab, LogFormat, Options, Program, missing};

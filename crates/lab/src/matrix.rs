@@ -149,12 +149,13 @@ fn beside_users(
 pub fn users_until(lab: &Lab, over: &AtomicBool) -> Result<Report> {
     lab.enter(Place::Good)?;
     let mut users = Legit::new(lab)?;
-    users.work(0, true);
+    users.ordinary(0);
+    users.hard();
     for round in 1.. {
         if over.load(Ordering::Relaxed) {
             break;
         }
-        users.work(round, false);
+        users.ordinary(round);
         thread::sleep(Duration::from_secs(5));
     }
     users.report()

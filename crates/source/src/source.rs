@@ -218,7 +218,8 @@ impl Source {
                 status.note.clone_from(&file.tally.note);
             }
             Kind::Journal(journal) => {
-                status.state = journal.trouble.clone().map_or(State::Reading, State::Failed);
+                let trouble = journal.trouble().map(str::to_owned);
+                status.state = trouble.map_or(State::Reading, State::Failed);
                 status.cut = journal.cut();
             }
             Kind::Stdin(stdin) => {

@@ -38,6 +38,15 @@ impl ToSql for Address {
     }
 }
 
+impl From<Address> for Value {
+    fn from(address: Address) -> Self {
+        match address {
+            Address::V4(bits) => Self::Integer(bits),
+            Address::V6(octets) => Self::Blob(octets.into()),
+        }
+    }
+}
+
 impl FromSql for Address {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         match value {

@@ -1,7 +1,8 @@
 //! Offences, in order to rebuild the windows, and by subject in order to explain.
 
 use mailward_model::{EventKind, Guess, Network, Offence, Reason, Subject, Timestamp, Weight};
-use rusqlite::{CachedStatement, Connection, Row, ToSql, params};
+use rusqlite::types::Value;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use crate::codes::Codes;
 use crate::column::{Address, account, count, range, text, time};
@@ -73,11 +74,12 @@ pub(crate) fn latest(
     wanted: &Wanted<'_>,
 ) -> rusqlite::Result<Vec<PastOffence>> {
     let mut found = Vec::new();
-    let ends = connection
-        .query_row("SELECT min(id), max(id) FROM offence", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // Both in one question would look at every row.
+    let end = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| row.get(0));
+    let ends = (end("SELECT min(id) FROM offence")?, end("SELECT max(id) FROM offence")?);
     if let (Some(first), Some(last)) = ends {
         let last: i64 = wanted.last.min(last);
-        let mut blocks = Blocks::new(connection, wanted)?;
+        let mut blocks = Blocks::new(connection, wanted.subject)?;
         for block in (block_of(first)..=block_of(last)).rev() {
             if found.len() >= wanted.limit {
                 break;
@@ -95,32 +97,30 @@ const fn block_of(id: i64) -> i64 {
 }
 
 struct Blocks<'a> {
-    statement: CachedStatement<'a>,
-    first: Box<dyn ToSql>,
-    last: Box<dyn ToSql>,
+    ids: CachedStatement<'a>,
+    row: CachedStatement<'a>,
+    first: Value,
+    last: Value,
 }
 
 impl<'a> Blocks<'a> {
-    fn new(connection: &'a Connection, wanted: &Wanted<'_>) -> rusqlite::Result<Self> {
-        let of_network = |network: Network| {
+    fn new(connection: &'a Connection, subject: &Subject) -> rusqlite::Result<Self> {
+        let of_network = |network| {
             let (first, last) = range(network);
-            Ok(Self {
-                statement: connection.prepare_cached(BY_ADDRESS)?,
-                first: Box::new(first),
-                last: Box::new(last),
-            })
+            (BY_ADDRESS, first.into(), last.into())
         };
-        match wanted.subject {
+        let (ids, first, last) = match subject {
             Subject::Address(address) => of_network(Network::host(*address)),
             Subject::Network(network) => of_network(*network),
-            Subject::Account(account) => Ok(Self {
-                statement: connection.prepare_cached(BY_ACCOUNT)?,
-                first: Box::new(account.name().to_owned()),
-                last: Box::new(account.name().to_owned()),
-            }),
-        }
+            Subject::Account(account) => {
+                let name = Value::Text(account.name().to_owned());
+                (BY_ACCOUNT, name.clone(), name)
+            }
+        };
+        Ok(Self { ids: connection.prepare_cached(ids)?, row: connection.prepare_cached(ROW)?, first, last })
     }
 
+    /// Sorted here: SQLite would make a temporary table for each block, which costs more than the look-up.
     fn read(
         &mut self,
         codes: &Codes,
@@ -128,35 +128,37 @@ impl<'a> Blocks<'a> {
         wanted: &Wanted<'_>,
         found: &mut Vec<PastOffence>,
     ) -> rusqlite::Result<()> {
-        let limit = i64::try_from(wanted.limit - found.len()).unwrap_or(i64::MAX);
-        let Wanted { since, until, last, kind, .. } = wanted;
-        let mut rows =
-            self.statement.query(params![block, self.first, self.last, since, until, last, kind, limit])?;
-        while let Some(row) = rows.next()? {
-            if let Some(offence) = offence(row, codes)? {
-                found.push(PastOffence { id: row.get(0)?, offence, line: row.get(11)? });
+        let ids = self.ids.query_map(params![block, self.first, self.last], |row| row.get(0))?;
+        let mut ids: Vec<i64> = ids.collect::<rusqlite::Result<_>>()?;
+        ids.retain(|id| *id <= wanted.last);
+        ids.sort_unstable_by_key(|id| core::cmp::Reverse(*id));
+        for id in ids {
+            if found.len() >= wanted.limit {
+                break;
             }
+            let past = self
+                .row
+                .query_row(params![id, wanted.since, wanted.until, wanted.kind], |row| past(row, codes));
+            found.extend(past.optional()?.flatten());
         }
         Ok(())
     }
 }
 
-macro_rules! in_block {
-    ($index:literal, $column:literal) => {
-        concat!(
-            "SELECT id, time, address, kind, event, reason, count, service, account, guess, weight, line
-             FROM offence INDEXED BY ",
-            $index,
-            " WHERE id / 4096 = ?1 AND ",
-            $column,
-            " BETWEEN ?2 AND ?3 AND time BETWEEN ?4 AND ?5 AND id <= ?6 AND (?7 IS NULL OR kind = ?7)
-             ORDER BY id DESC LIMIT ?8"
-        )
-    };
+fn past(row: &Row<'_>, codes: &Codes) -> rusqlite::Result<Option<PastOffence>> {
+    let Some(offence) = offence(row, codes)? else { return Ok(None) };
+    Ok(Some(PastOffence { id: row.get(0)?, offence, line: row.get(11)? }))
 }
 
-const BY_ADDRESS: &str = in_block!("offence_address", "address");
-const BY_ACCOUNT: &str = in_block!("offence_account", "account");
+const BY_ADDRESS: &str = "SELECT id FROM offence INDEXED BY offence_address
+    WHERE id / 4096 = ?1 AND address BETWEEN ?2 AND ?3";
+
+const BY_ACCOUNT: &str = "SELECT id FROM offence INDEXED BY offence_account
+    WHERE id / 4096 = ?1 AND account BETWEEN ?2 AND ?3";
+
+const ROW: &str =
+    "SELECT id, time, address, kind, event, reason, count, service, account, guess, weight, line
+    FROM offence WHERE id = ?1 AND time BETWEEN ?2 AND ?3 AND (?4 IS NULL OR kind = ?4)";
 
 /// None for a kind that only another version knows.
 fn offence(row: &Row<'_>, codes: &Codes) -> rusqlite::Result<Option<Offence>> {

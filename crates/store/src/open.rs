@@ -108,7 +108,7 @@ impl Store {
         health::quick(&connection, health::VITAL).map_err(failed)?.map_or(Ok(()), |detail| {
             Err(StoreError::Corrupt { doing: "open the store", path: path.into(), detail })
         })?;
-        let codes = Codes::load(&connection, true).map_err(failed)?;
+        let codes = codes(&mut connection).map_err(failed)?;
         Ok(Self { path: path.into(), connection, codes, syncing: false, lock: Some(lock) })
     }
 
@@ -216,13 +216,22 @@ fn prepare(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+fn codes(connection: &mut Connection) -> rusqlite::Result<Codes> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let codes = Codes::load(&tx, true)?;
+    tx.commit()?;
+    Ok(codes)
+}
+
 /// How long to wait for another process, such as an sqlite3 shell, to let go.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// More than there are different statements.
 const STATEMENTS: usize = 64;
 
-/// A cache of 2 MB and no memory map keep the daemon small; what is deleted is overwritten where that costs nothing.
+/// A cache of 2 MB and no memory map keep the daemon small; what is deleted is overwritten where that costs nothing. The
+/// WAL may grow to 8 MB (2048 pages) before a commit has to move it into the database: pages that change again and again are moved
+/// once then, and [`Store::retain`] mostly comes first.
 const SETTINGS: &str = "
 PRAGMA cache_size = -2000;
 PRAGMA mmap_size = 0;
@@ -230,5 +239,6 @@ PRAGMA foreign_keys = ON;
 PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
 PRAGMA secure_delete = FAST;
+PRAGMA wal_autocheckpoint = 2048;
 PRAGMA journal_size_limit = 16777216;
 ";

@@ -39,7 +39,7 @@ impl Default for Retention {
             logins: Span::from_days(90),
             hourly: Span::from_days(730),
             bytes: 2 << 30,
-            work: 5_000,
+            work: 1_000,
         }
     }
 }
@@ -68,7 +68,7 @@ pub struct Pruned {
 }
 
 impl Store {
-    /// Forgets what is due, at most [`Retention::work`] rows of it.
+    /// Forgets what is due, at most [`Retention::work`] rows of it. Best called often, and when there is nothing else to do.
     ///
     /// # Errors
     /// [`StoreError`]; nothing was deleted then.
@@ -78,7 +78,11 @@ impl Store {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let pruned = prune(&tx, now, policy)?;
             tx.commit()?;
-            shrink(connection, pruned)
+            let pruned = shrink(connection, pruned)?;
+            if !pruned.more {
+                checkpoint(connection)?;
+            }
+            Ok(pruned)
         })
     }
 }
@@ -171,8 +175,13 @@ fn shrink(connection: &Connection, mut pruned: Pruned) -> rusqlite::Result<Prune
     Ok(pruned)
 }
 
+/// Moves the WAL into the database as far as no reader needs it, so that no commit has to.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
+
 /// At most so many pages are moved in one call.
-const PAGES: i64 = 512;
+const PAGES: i64 = 64;
 
 const FORGET_GUESSES: &str = "UPDATE offence SET guess = NULL WHERE id IN
     (SELECT id FROM offence WHERE time < ?1 AND guess IS NOT NULL ORDER BY time LIMIT ?2)";

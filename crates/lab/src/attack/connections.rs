@@ -110,10 +110,16 @@ fn flood(attempt: &Try<'_>) -> Result<(), Trouble> {
 fn slow(attempt: &Try<'_>) -> Result<(), Trouble> {
     const PORTS: [u16; 3] = [587, 25, 143];
     let port = PORTS.get(attempt.n % 3).copied().unwrap_or(587);
-    let mut conn = Conn::open(attempt.source, port, Times::ATTACKER)?;
-    conn.read_line()?;
+    let mut conn = match port {
+        143 => Conn::open(attempt.source, port, Times::ATTACKER)?,
+        _ => {
+            let mut smtp = attempt.smtp(port)?;
+            smtp.reply()?;
+            smtp.conn
+        }
+    };
     let end = Instant::now() + attempt.hold;
-    let pause = Duration::from_secs(attempt.either(2, 7));
+    let pause = Duration::from_secs(attempt.either(2, 40));
     for octet in b"EHLO ".iter().chain([b'a'; 400].iter()) {
         if Instant::now() >= end {
             attempt.note("held_to_the_end");

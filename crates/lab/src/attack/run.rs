@@ -43,7 +43,7 @@ impl Default for Settings {
             rate: None,
             parallel: None,
             from: Vec::new(),
-            hold: Duration::from_secs(20),
+            hold: Duration::from_secs(45),
             give_up: 5,
             watch: Duration::from_millis(200),
             settle: Duration::from_secs(3),

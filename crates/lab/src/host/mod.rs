@@ -175,8 +175,9 @@ impl Lab {
     /// # Errors
     /// When a namespace cannot be removed.
     pub fn down(mut self) -> Result<()> {
+        let done = self.take_down();
         self.lease = None;
-        self.take_down()
+        done
     }
 
     fn take_down(&self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The rest of the Internet: DNS and the partner's mail server, in one process outside the mail host.
 
+use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::thread;
@@ -19,7 +20,8 @@ pub(crate) fn main(dir: &Path, leased: bool) -> Result<()> {
     writeln!(io::stdout(), "ready")?;
     if leased {
         let _ = io::stdin().read_to_end(&mut Vec::new());
-        return lab.take_down();
+        lab.take_down()?;
+        return Ok(fs::remove_dir_all(dir)?);
     }
     loop {
         thread::sleep(Duration::from_secs(3600));

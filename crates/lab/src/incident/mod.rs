@@ -6,6 +6,7 @@
 
 mod attackers;
 mod innocents;
+mod judge;
 mod random;
 mod script;
 mod traffic;
@@ -16,6 +17,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+pub use judge::{Verdict, judge};
 use script::Script;
 
 /// The three files of the incident, by name.

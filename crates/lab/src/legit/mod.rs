@@ -66,13 +66,14 @@ impl<'a> Legit<'a> {
         Ok(Self { lab, trust, tag, report: Report::default() })
     }
 
-    /// One round of ordinary mail; with `hard`, also what looks suspicious and is not. The calling thread must be in
-    /// [`Place::Good`].
-    pub fn work(&mut self, round: usize, hard: bool) {
+    /// One round of ordinary mail. The calling thread must be in [`Place::Good`].
+    pub fn ordinary(&mut self, round: usize) {
         scenes::ordinary(self, round);
-        if hard {
-            scenes::hard(self);
-        }
+    }
+
+    /// What looks suspicious and is not. The calling thread must be in [`Place::Good`].
+    pub fn hard(&mut self) {
+        scenes::hard(self);
     }
 
     /// Looks who is shut out and tells how everybody fared.
@@ -106,7 +107,10 @@ pub fn run(lab: &Lab, rounds: usize, hard: bool) -> Result<Report> {
     let mut legit = Legit::new(lab)?;
     lab.within(Place::Good, move || {
         for round in 0..rounds {
-            legit.work(round, hard && round == 0);
+            legit.ordinary(round);
+        }
+        if hard {
+            legit.hard();
         }
         legit.report()
     })

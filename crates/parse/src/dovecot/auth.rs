@@ -17,7 +17,7 @@
 use core::net::IpAddr;
 
 use mailward_model::{Event, EventKind, Reason, Text};
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
 use super::{Level, debug, level, session_id, trouble, without_password};
 use crate::scan::{address, client_at, contains, decimal32, is_hex, rsplit, split_str, take_until};
@@ -222,24 +222,30 @@ fn about<'a>(event: &mut Event<'a>, request: &Request<'a>, at: Level, database: 
     }
     let known =
         SAID.iter().find(|(words, ..)| message.starts_with(words)).map(|(_, kind, reason)| (*kind, *reason));
-    // Only a refusal is followed by the password, whatever its words.
-    let refusal = contains(message, PASSWORD).then_some((EventKind::PasswordRefused, Reason::Other));
-    let Some((kind, reason)) = known.or(refusal) else { return };
+    let Some((kind, reason)) = known.or_else(|| with_password(message)) else { return };
     event.user = Text::new(if request.user == b"?" { b"" } else { request.user });
     event.session_id = Text::new(request.session);
     event.method = Text::new(if request.method.is_empty() { mechanism(database) } else { request.method });
     event.client = request.address.map(client_at);
     (event.kind, event.reason) = (kind, reason);
-    event.detail = Text::new(without_password(message));
-    event.password_digits = Text::new(password_digits(message));
+    event.detail = Text::new(message);
+    if memchr(b'(', message).is_some() {
+        event.detail = Text::new(without_password(message));
+        event.password_digits = Text::new(password_digits(message));
+    }
     if kind != EventKind::PasswordRefused {
         return;
     }
-    if contains(message, b" - trying the next ") {
+    if message.ends_with(b"db") && contains(message, b" - trying the next ") {
         event.kind = EventKind::Notice;
     } else if request.address.is_none() && !request.torn && reason == Reason::UnknownUser {
         event.kind = EventKind::UserLookup;
     }
+}
+
+/// Only a refusal is followed by the password, whatever its words.
+fn with_password(message: &[u8]) -> Option<(EventKind, Reason)> {
+    contains(message, PASSWORD).then_some((EventKind::PasswordRefused, Reason::Other))
 }
 
 const PASSWORD: &[u8] = b"given password: ";

@@ -22,33 +22,41 @@ pub(super) fn contradicts(id: &[u8], address: IpAddr, time: Timestamp) -> bool {
 /// The time, modulo [`WRAP`], and the address in an id.
 fn decode(id: &[u8]) -> Option<(i64, IpAddr)> {
     let mut bytes = [0_u8; 24];
-    let bytes = bytes.get_mut(..id.len() / 4 * 3)?;
-    for (four, three) in id.chunks(4).zip(bytes.chunks_mut(3)) {
+    let bytes = bytes.get_mut(..if id.len() == 16 { 12 } else { 24 })?;
+    (id.len() == 16 || id.len() == 32).then_some(())?;
+    let mut valid = true;
+    for (four, three) in id.chunks_exact(4).zip(bytes.chunks_exact_mut(3)) {
         let mut bits = 0_u32;
         for &digit in four {
-            bits = bits << 6 | u32::from(base64(digit)?);
+            let value = BASE64.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT);
+            valid &= value != NO_DIGIT;
+            bits = bits << 6 | u32::from(value & 63);
         }
         three.copy_from_slice(bits.to_be_bytes().get(1..)?);
     }
+    valid.then_some(())?;
     let micros = bytes.get(..6)?.iter().rev().fold(0_i64, |micros, &b| micros << 8 | i64::from(b));
-    let address = match (id.len(), bytes.get(8..)?) {
-        (16, v4) => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(v4).ok()?)),
-        (32, v6) => canonical(IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(v6).ok()?))),
-        _ => return None,
+    let address = match bytes.get(8..)? {
+        v4 if v4.len() == 4 => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(v4).ok()?)),
+        v6 => canonical(IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(v6).ok()?))),
     };
     Some((micros, address))
 }
 
-const fn base64(digit: u8) -> Option<u8> {
-    Some(match digit {
-        b'A'..=b'Z' => digit - b'A',
-        b'a'..=b'z' => digit - b'a' + 26,
-        b'0'..=b'9' => digit - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    })
-}
+const NO_DIGIT: u8 = 0xff;
+
+/// The value of each byte as a digit (RFC 4648 section 4).
+#[expect(clippy::indexing_slicing, reason = "computed while compiling: an index out of range does not compile")]
+const BASE64: [u8; 256] = {
+    let alphabet = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut table = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < alphabet.len() {
+        table[alphabet[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

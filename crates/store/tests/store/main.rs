@@ -7,6 +7,11 @@
     reason = "a test fails by panicking"
 )]
 
+mod crash;
+mod damage;
+mod full_disk;
 mod make;
 mod opening;
+mod oracle;
+mod retention;
 mod round_trip;

@@ -40,6 +40,7 @@ impl Place {
 }
 
 /// Tells what it was asked.
+#[expect(clippy::needless_pass_by_value, reason = "it has the form of a handler")]
 pub(crate) fn echo(request: Request) -> Response {
     let peer = json!([request.peer.uid, request.peer.gid, request.peer.pid]);
     let method = request.method.name();
