@@ -1,5 +1,6 @@
 //! The command line: what each command takes, and the exit codes.
 
+mod analyze;
 mod guard;
 mod input;
 mod parse;
@@ -10,6 +11,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use input::Logs;
 
 /// Makes a self-hosted mail server (Postfix and Dovecot) safe and keeps it safe.
 #[derive(Debug, Parser)]
@@ -51,6 +54,8 @@ enum Command {
     Explain(remote::ExplainArgs),
     /// What is going on: sources, networks and accounts of the last hour.
     Top(remote::Print),
+    /// The attacks in a log: what, from where, at whom, when, and what the rules would have done.
+    Analyze(analyze::Args),
     /// Log lines into typed events, a JSON line each.
     Parse(parse::Args),
     /// What the rules would decide on a log, by the log's own time, a JSON line each.
@@ -115,6 +120,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Allow(args) => daemon()?.allow(args),
         Command::Explain(args) => daemon()?.explain(args),
         Command::Top(print) => daemon()?.top(print),
+        Command::Analyze(args) => analyze::run(cli.config.as_deref(), args),
         Command::Parse(args) => parse::run(args),
         Command::Replay(args) => replay::run(cli.config.as_deref(), args),
     }

@@ -70,7 +70,10 @@ impl Joins {
                 self.told(event, source);
                 event.repeated.max(1)
             }
-            EventKind::LostConnection if event.stage == Stage::Auth => {
+            EventKind::LostConnection | EventKind::Timeout if event.stage == Stage::Auth => {
+                if self.has_told(event, source) {
+                    return 0;
+                }
                 self.told(event, source);
                 event.repeated.max(1)
             }
@@ -138,6 +141,11 @@ impl Joins {
             pending.told.remove(0);
         }
         pending.told.push(told);
+    }
+
+    /// Whether this smtpd process wrote a line about a failed login since the connection began.
+    fn has_told(&self, event: &Event<'_>, source: Source) -> bool {
+        self.pending.get(&source).is_some_and(|pending| pending.told.iter().any(|(pid, _)| *pid == event.pid))
     }
 
     /// The failed logins in a disconnect line, unless the same process has told of them.

@@ -17,6 +17,8 @@ pub fn judge(event: &Event<'_>) -> Option<(OffenceKind, Weight)> {
         EventKind::LoginAborted => login_aborted(event.reason),
         EventKind::TlsFailed => Some((K::TlsProbe, tls_failure_on(event))),
         EventKind::Pregreet => Some((K::Pregreet, Full)),
+        // After the handshake it only ends a connection that failed tests, which have lines of their own.
+        EventKind::ScreenHangup if event.stage != Stage::Connect => None,
         EventKind::ScreenHangup => Some((K::ProtocolAbuse, Noted)),
         EventKind::ScreenDenylisted => Some((K::Policy, Noted)),
         EventKind::Pipelining

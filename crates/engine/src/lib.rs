@@ -4,12 +4,16 @@
 //! decisions of the live run.
 #![forbid(unsafe_code)]
 
+mod digest;
+
 use std::collections::HashMap;
 
 use mailward_decide::{Bans, Cleared, Decision, Limit, Protected};
 use mailward_detect::{Detector, Login, Notice};
 use mailward_model::{Ban, Event, EventKind, Network, Offence, Program, Signal, Span, Subject, Timestamp};
 use mailward_parse::{Context, Parser};
+
+pub use digest::Digest;
 
 /// What follows from a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
