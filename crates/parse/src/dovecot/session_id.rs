@@ -46,7 +46,10 @@ fn decode(id: &[u8]) -> Option<(i64, IpAddr)> {
 const NO_DIGIT: u8 = 0xff;
 
 /// The value of each byte as a digit (RFC 4648 section 4).
-#[expect(clippy::indexing_slicing, reason = "computed while compiling: an index out of range does not compile")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "computed while compiling: an index out of range does not compile"
+)]
 const BASE64: [u8; 256] = {
     let alphabet = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut table = [NO_DIGIT; 256];
