@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod guard;
 mod json;
 mod record;
+mod setup;
 
 use std::process::ExitCode;
 

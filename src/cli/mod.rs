@@ -1,7 +1,9 @@
 //! The command line: what each command takes, and the exit codes.
 
+mod guard;
 mod input;
 mod parse;
+mod remote;
 mod replay;
 
 use std::path::PathBuf;
@@ -16,6 +18,9 @@ pub(crate) struct Cli {
     /// Configuration file; without one every setting has its default.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The daemon's control socket, instead of the configured one.
+    #[arg(long, global = true, value_name = "PATH")]
+    socket: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -30,6 +35,22 @@ Start with:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The daemon: follows the logs and bans attackers in the kernel.
+    Guard(guard::Args),
+    /// How the daemon is: sources, bans, kernel, findings.
+    Status(remote::Print),
+    /// The bans that hold.
+    Bans(remote::Print),
+    /// Ban an address or network by hand.
+    Ban(remote::BanArgs),
+    /// Lift a ban.
+    Unban(remote::UnbanArgs),
+    /// Never ban an address or network; without one, show the list.
+    Allow(remote::AllowArgs),
+    /// Why an address, network or account is banned, or is not: line, event, offence, signal, ban.
+    Explain(remote::ExplainArgs),
+    /// What is going on: sources, networks and accounts of the last hour.
+    Top(remote::Print),
     /// Log lines into typed events, a JSON line each.
     Parse(parse::Args),
     /// What the rules would decide on a log, by the log's own time, a JSON line each.
@@ -81,7 +102,19 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    let daemon = || -> anyhow::Result<remote::Daemon> {
+        let configured = crate::setup::resolve(cli.config.as_deref())?.socket;
+        Ok(remote::Daemon::at(cli.socket.clone().unwrap_or(configured)))
+    };
     match &cli.command {
+        Command::Guard(args) => guard::run(cli.config.as_deref(), cli.socket.as_deref(), args),
+        Command::Status(print) => daemon()?.status(print),
+        Command::Bans(print) => daemon()?.bans(print),
+        Command::Ban(args) => daemon()?.ban(args),
+        Command::Unban(args) => daemon()?.unban(args),
+        Command::Allow(args) => daemon()?.allow(args),
+        Command::Explain(args) => daemon()?.explain(args),
+        Command::Top(print) => daemon()?.top(print),
         Command::Parse(args) => parse::run(args),
         Command::Replay(args) => replay::run(cli.config.as_deref(), args),
     }
@@ -97,17 +130,23 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 #[expect(clippy::print_stderr, reason = "the one place where errors reach the terminal")]
 fn complain(error: &anyhow::Error) {
-    eprintln!("mailward: {error:#}");
+    // Errors of the crates tell their cause themselves; only what is new is added.
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    eprintln!("mailward: {text}");
 }
 
-/// An engine with the rules and lists of the configuration.
+/// An engine with the rules and lists of the configuration, that knows of nothing yet.
 fn engine(
-    _config: Option<&std::path::Path>,
+    config: Option<&std::path::Path>,
     context: mailward_parse::Context,
 ) -> anyhow::Result<mailward_engine::Engine> {
-    use mailward_decide::{Bans, Budget, Ladder, NeverBan};
-    use mailward_detect::{Capacity, Detector, Patience, Rules};
-    let detector = Detector::new(Rules::default(), Patience::default(), Capacity::default());
-    let bans = Bans::new(NeverBan::built_in(), Ladder::default(), Budget::default());
+    let setup = crate::setup::resolve(config)?;
+    let detector = mailward_detect::Detector::new(setup.rules, setup.patience, setup.capacity);
+    let bans = mailward_decide::Bans::new(setup.never, setup.ladder, setup.budget);
     Ok(mailward_engine::Engine::new(context, detector, bans))
 }

@@ -119,11 +119,10 @@ impl Guard {
             step: 0,
             reason: order.reason.as_str().into(),
         };
-        let cleared = self
-            .engine
-            .bans_mut()
-            .impose(ban.clone(), now)
-            .map_err(|protected| Response::error(409, &format!("{protected}. See: mailward allow --list")))?;
+        let cleared =
+            self.engine.bans_mut().impose(ban.clone(), now).map_err(|protected| {
+                Response::error(409, &format!("{protected}. See: mailward allow --list"))
+            })?;
         self.enforce(std::slice::from_ref(&cleared), now);
         self.keeper.ban(ban.clone(), false);
         self.keep()?;
@@ -145,7 +144,9 @@ impl Guard {
 
     fn why_not_lifted(&self, target: Network) -> String {
         match self.engine.bans().covering(target) {
-            Some(ban) => format!("{target} lies in {}, which is banned: mailward unban {}", ban.target, ban.target),
+            Some(ban) => {
+                format!("{target} lies in {}, which is banned: mailward unban {}", ban.target, ban.target)
+            }
             None => format!("{target} is not banned. See: mailward bans; mailward explain {target}"),
         }
     }
@@ -204,7 +205,9 @@ impl Guard {
             return Ok(());
         }
         let trouble = self.keeper.trouble().unwrap_or("the store failed");
-        let why = format!("done now, but it will be forgotten at the next restart unless the store works again: {trouble}");
+        let why = format!(
+            "done now, but it will be forgotten at the next restart unless the store works again: {trouble}"
+        );
         Err(Response::error(507, &why))
     }
 
@@ -232,9 +235,9 @@ fn order<T: for<'a> Deserialize<'a>>(request: &Request) -> Result<T, Response> {
 }
 
 fn network(text: Option<&str>) -> Result<Network, Response> {
-    text.unwrap_or_default().parse().map_err(|error: mailward_model::NetworkError| {
-        Response::error(400, &error.to_string())
-    })
+    text.unwrap_or_default()
+        .parse()
+        .map_err(|error: mailward_model::NetworkError| Response::error(400, &error.to_string()))
 }
 
 /// An address, a network, or else an account.

@@ -1,27 +1,23 @@
 //! What is not as it should be with Mailward itself.
 
-use mailward_model::{Span, Timestamp};
+use mailward_model::Span;
 use mailward_report::Severity;
-use mailward_report::status::{FirewallStatus, HealthFinding};
-use mailward_source::Reader;
+use mailward_report::status::HealthFinding;
+use mailward_source::{Reader, SourceStatus, State};
 
 use super::Guard;
 
 /// The findings, the worst first.
-pub(super) fn findings(
-    guard: &Guard,
-    reader: &Reader,
-    firewall: &FirewallStatus,
-    now: Timestamp,
-) -> Vec<HealthFinding> {
+pub(super) fn findings(guard: &Guard, reader: &Reader) -> Vec<HealthFinding> {
     let mut findings = Vec::new();
     if let Some(trouble) = guard.shield.trouble() {
-        findings.push(finding("firewall.failed", Severity::Critical, "Bans do not reach the kernel", trouble, ""));
-    }
-    if firewall.enabled && firewall.elements < firewall.desired && guard.shield.trouble().is_none() {
-        let detail = format!("{} of {} bans are in the kernel", firewall.elements, firewall.desired);
-        // Addresses within a banned network need no element of their own.
-        findings.push(finding("firewall.fewer", Severity::Info, "Fewer elements than bans", &detail, ""));
+        findings.push(finding(
+            "firewall.failed",
+            Severity::Critical,
+            "Bans do not reach the kernel",
+            trouble,
+            "",
+        ));
     }
     if let Some(trouble) = guard.keeper.trouble() {
         findings.push(finding("store.failed", Severity::High, "The store cannot be written", trouble, ""));
@@ -31,21 +27,40 @@ pub(super) fn findings(
         findings.push(finding("store.left-out", Severity::Medium, "Offences without a record", &detail, ""));
     }
     for source in reader.status() {
-        if let Some(trouble) = &source.trouble {
-            let title = format!("{} cannot be read", source.name);
-            findings.push(finding("source.trouble", Severity::High, &title, trouble, ""));
+        if let Some(trouble) = trouble(&source) {
+            let title = format!("{} cannot be read", source.source);
+            findings.push(finding("source.trouble", Severity::High, &title, &trouble, ""));
         }
-        findings.extend(clock_skew(guard, &source.name));
+        if source.lost > 0 {
+            let detail = source.note.clone().unwrap_or_default();
+            let title = format!("Lines of {} may have been lost", source.source);
+            findings.push(finding("source.lost", Severity::Medium, &title, &detail, ""));
+        }
+        findings.extend(clock_skew(guard, &source.source));
     }
     if guard.stats.over_budget > 0 {
         let detail = format!("{} bans by rules were not made", guard.stats.over_budget);
         let remedy = "mailward top shows what is going on; [budget] in mailward.toml sets the limits";
-        findings.push(finding("budget.used-up", Severity::High, "The budget of bans was used up", &detail, remedy));
+        findings.push(finding(
+            "budget.used-up",
+            Severity::High,
+            "The budget of bans was used up",
+            &detail,
+            remedy,
+        ));
     }
     findings.extend(drift(guard));
-    let _ = now;
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
+}
+
+/// Why a source is not read, if so.
+pub(super) fn trouble(source: &SourceStatus) -> Option<String> {
+    match &source.state {
+        State::Reading | State::Ended => None,
+        State::Missing => Some("it is not there; it is read as soon as it is".into()),
+        State::Failed(why) => Some(why.clone()),
+    }
 }
 
 /// A log whose stamps are far from the clock is read in the wrong zone, or its host's clock is wrong.
@@ -69,7 +84,13 @@ fn drift(guard: &Guard) -> Option<HealthFinding> {
     let detail =
         format!("{} of {} lines of {} are not understood", worst.unknown, worst.lines, worst.program);
     let remedy = "see them: mailward parse --unknown /var/log/mail.log; and report them";
-    Some(finding("parse.drift", Severity::Medium, "A program writes lines that are not known", &detail, remedy))
+    Some(finding(
+        "parse.drift",
+        Severity::Medium,
+        "A program writes lines that are not known",
+        &detail,
+        remedy,
+    ))
 }
 
 fn finding(id: &str, severity: Severity, title: &str, detail: &str, remedy: &str) -> HealthFinding {

@@ -180,7 +180,8 @@ impl Keeper {
 impl Pending {
     fn close_hour(&mut self, next: i64) {
         for (program, (lines, unknown)) in Program::ALL.iter().zip(&mut self.lines.all) {
-            for (counter, count) in [(Counter::Lines(*program), lines), (Counter::Unknown(*program), unknown)] {
+            for (counter, count) in [(Counter::Lines(*program), lines), (Counter::Unknown(*program), unknown)]
+            {
                 if *count > 0 {
                     *self.tallies.entry((self.lines.hour, counter)).or_default() += std::mem::take(count);
                 }

@@ -13,10 +13,11 @@ mod status;
 mod views;
 mod voice;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use mailward_decide::{Cleared, NeverBan};
 use mailward_enforce::Monitor;
 use mailward_engine::{Effect, Engine, Now};
@@ -102,6 +103,7 @@ const PRUNE: Span = Span::from_hours(1);
 
 /// Runs the daemon until it is told to end, or until all its sources have ended.
 pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Result<()> {
+    make_private(&setup.state)?;
     let _lock = Lock::acquire(&setup.state.join("guard.lock"))?;
     let mut keeper = Keeper::open(&setup.state.join("mailward.db"))?;
     let now = clock();
@@ -183,7 +185,7 @@ impl Guard {
             }
         }
         self.enforce(&bans, now);
-        self.stats.decided(log, now);
+        self.stats.decided(log, now, self.live);
         self.keeper.cursor(batch.source, batch.cursor.clone());
         if self.keeper.commit(clock(), false) {
             self.announce();
@@ -239,7 +241,8 @@ impl Guard {
     fn mend(&mut self) {
         let now = clock();
         if self.shield.reconcile(&self.engine.bans().cleared(now), now, true) {
-            self.voice.say("somebody else changed the table of bans in the kernel; it is as it should be again");
+            self.voice
+                .say("somebody else changed the table of bans in the kernel; it is as it should be again");
         }
     }
 
@@ -276,7 +279,7 @@ impl Guard {
         if self.shield.wants_retry(now) {
             self.shield.reconcile(&self.engine.bans().cleared(now), now, false);
         }
-        if self.setup.enforce && self.shield.table_is_stale() {
+        if self.setup.enforce && self.shield.table_is_stale(now) {
             self.shield.write_table(&self.engine.bans().cleared(now), now);
         }
         if self.keeper.commit(now, false) {
@@ -292,6 +295,9 @@ impl Guard {
 
     /// How long there is nothing to do by itself.
     fn patience(&self) -> Duration {
+        if !self.live {
+            return Duration::ZERO;
+        }
         let now = clock();
         let next = [self.engine.bans().next_end(), self.shield.retry_at()].into_iter().flatten().min();
         let mut patience = next.map_or(IDLE, |at| Duration::from_micros(at.since(now).micros()).min(IDLE));
@@ -314,6 +320,15 @@ impl Guard {
         self.sources.push(source.to_owned());
         self.sources.len() - 1
     }
+}
+
+/// Makes the folder of the store, for the daemon alone.
+fn make_private(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder).with_context(|| {
+        format!("cannot make {}; run it as root, or choose another folder with --state", folder.display())
+    })
 }
 
 /// The wall clock.

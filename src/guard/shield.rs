@@ -1,9 +1,10 @@
 //! The enforcers: the kernel's table and postscreen's, kept equal to the bans that hold.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mailward_decide::Cleared;
-use mailward_enforce::{CidrTable, Firewall, FirewallError, Monitor, Options};
+use mailward_enforce::{CidrTable, Firewall, FirewallError, Monitor, Options, Written};
+use mailward_host::run::{Limits, output};
 use mailward_model::{Network, Span, Timestamp};
 
 /// Where bans go.
@@ -17,7 +18,12 @@ pub(crate) struct Shield {
     repairs: u64,
     last_repair: Option<Timestamp>,
     table_is_stale: bool,
+    reloaded: Timestamp,
 }
+
+const POSTFIX: &str = "/usr/sbin/postfix";
+/// How often Postfix is reloaded at the most: the kernel bans at once, the table is the second line.
+const RELOAD: Span = Span::from_mins(1);
 
 impl Shield {
     /// Opens the enforcers; none where bans are only decided.
@@ -30,6 +36,7 @@ impl Shield {
             repairs: 0,
             last_repair: None,
             table_is_stale: true,
+            reloaded: Timestamp::default(),
         })
     }
 
@@ -114,14 +121,21 @@ impl Shield {
         let Some(table) = &self.table else { return };
         let desired: Vec<&Cleared> = bans.iter().collect();
         match table.write(&desired, now) {
-            Ok(_) => self.table_is_stale = false,
+            Ok(Written::Unchanged) => self.table_is_stale = false,
+            // postscreen(8) reads its tables when it starts and does not notice a change (tried: Postfix 3.7.11).
+            Ok(Written::Replaced) => {
+                (self.table_is_stale, self.reloaded) = (false, now);
+                if let Err(error) = output(Path::new(POSTFIX), &["reload"], Limits::default()) {
+                    self.trouble = Some(error.to_string());
+                }
+            }
             Err(error) => self.trouble = Some(error.to_string()),
         }
     }
 
-    /// Whether postscreen's table is out of date.
-    pub(crate) const fn table_is_stale(&self) -> bool {
-        self.table.is_some() && self.table_is_stale
+    /// Whether postscreen's table is out of date, and Postfix was not reloaded just before.
+    pub(crate) fn table_is_stale(&self, now: Timestamp) -> bool {
+        self.table.is_some() && self.table_is_stale && now.since(self.reloaded) >= RELOAD
     }
 
     /// What could not be done now is done by reconciling later: at once, then less and less often.

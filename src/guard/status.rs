@@ -60,10 +60,10 @@ impl Stats {
         }
     }
 
-    /// A batch of a source was decided on.
-    pub(super) fn decided(&mut self, log: usize, now: Timestamp) {
+    /// A batch of a source was decided on; the delay tells something only of lines that were just written.
+    pub(super) fn decided(&mut self, log: usize, now: Timestamp, live: bool) {
         if let Some(source) = self.sources.get_mut(log) {
-            source.lag = now.since(source.last);
+            source.lag = if live { now.since(source.last) } else { Span::ZERO };
         }
         if self.marks.back().is_none_or(|(at, _)| now.since(*at) >= Span::from_secs(1)) {
             self.marks.push_back((now, self.lines));

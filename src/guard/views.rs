@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use mailward_model::{Network, Subject, Timestamp, Span};
+use mailward_model::{Network, Span, Subject, Timestamp};
 use mailward_parse::{Context, Parser};
 use mailward_report::bans::{BanRow, Dropped};
-use mailward_report::explain::{ChainStep, DecisionView, EventView, Explanation, OffenceView, SignalView, WindowFill};
+use mailward_report::explain::{
+    ChainStep, DecisionView, EventView, Explanation, OffenceView, SignalView, WindowFill,
+};
 use mailward_report::status::{BanCounts, BudgetStatus, FirewallStatus, Remembered, SourceStatus, Status};
 use mailward_report::top::{Top, TopRow};
 use mailward_report::{At, Tally};
@@ -59,7 +61,7 @@ impl Guard {
             logins_24h,
             bans: self.ban_counts(day),
             last_bans: self.stats.last_bans().map(BanRow::from).collect(),
-            findings: health::findings(self, reader, &firewall, now),
+            findings: health::findings(self, reader),
             firewall,
             budget: self.budget_status(now),
             never_banned: self.engine.bans().never_ban().len() as u64,
@@ -76,15 +78,15 @@ impl Guard {
             .status()
             .into_iter()
             .map(|source| {
-                let at = self.sources.iter().position(|known| *known == source.name);
+                let at = self.sources.iter().position(|known| *known == source.source);
                 let stats = at.map(|at| self.stats.source(at)).unwrap_or_default();
                 SourceStatus {
                     lines: stats.lines,
-                    behind_bytes: source.behind,
+                    behind_bytes: source.lag,
                     lag_ms: stats.lag.micros() / 1_000,
                     last_line: last_line(stats),
-                    trouble: source.trouble,
-                    name: source.name,
+                    trouble: health::trouble(&source),
+                    name: source.source,
                 }
             })
             .collect()
@@ -161,16 +163,17 @@ impl Guard {
                 .filter(|target| target.is_host())
                 .and_then(|target| self.engine.bans().never_ban().protection(target.address(), now))
                 .map(ToString::to_string),
-            offences: past
-                .iter()
-                .map(|past| (past.offence.kind.name(), u64::from(past.offence.count)))
-                .collect(),
+            offences: by_kind(&past),
             first: past.first().map(|past| At(past.offence.time)),
             last: past.last().map(|past| At(past.offence.time)),
             chain,
             left_out: left_out as u64,
             windows: self.window_fills(subject, now),
-            earlier: bans.iter().filter(|ban| !ban.is_active(now)).map(|ban| BanRow::from(&ban.ban)).collect(),
+            earlier: bans
+                .iter()
+                .filter(|ban| !ban.is_active(now))
+                .map(|ban| BanRow::from(&ban.ban))
+                .collect(),
             ..Explanation::default()
         };
         self.add_logins(subject, &mut explanation)?;
@@ -278,6 +281,15 @@ fn rows(all: impl Iterator<Item = (Network, Rows)>, bans: &mailward_decide::Bans
             banned: bans.covering(network).is_some(),
         })
         .collect()
+}
+
+/// Offences by kind.
+fn by_kind(past: &[PastOffence]) -> Tally {
+    let mut sums: HashMap<&str, u64> = HashMap::new();
+    for past in past {
+        *sums.entry(past.offence.kind.name()).or_default() += u64::from(past.offence.count);
+    }
+    sums.into_iter().collect()
 }
 
 fn network_of(subject: &Subject) -> Option<Network> {

@@ -46,7 +46,8 @@ impl Voice {
         if minor && !self.all && !followed {
             return;
         }
-        let record = Record { dry_run: !enforced && matches!(effect, Effect::Ban(_)), ..Record::of(effect, time) };
+        let record =
+            Record { dry_run: !enforced && matches!(effect, Effect::Ban(_)), ..Record::of(effect, time) };
         self.record(&record, !minor || self.all);
     }
 
@@ -58,7 +59,9 @@ impl Voice {
     /// Says something about the daemon itself.
     pub(super) fn say(&self, text: &str) {
         if self.json {
-            self.line(&json!({ "time": super::clock().to_string(), "event": "note", "text": text }).to_string());
+            self.line(
+                &json!({ "time": super::clock().to_string(), "event": "note", "text": text }).to_string(),
+            );
         } else {
             self.line(text);
         }

@@ -132,14 +132,15 @@ impl Bans {
         self.active.is_empty()
     }
 
-    /// The active ban that covers all of this target.
+    /// The active ban that covers all of this target; of several the one that holds longest.
     #[must_use]
     pub fn covering(&self, target: Network) -> Option<&Ban> {
         let v4 = target.address().is_ipv4();
         self.prefixes
             .keys()
             .filter(|(family, prefix)| *family == v4 && *prefix <= target.prefix())
-            .find_map(|(_, prefix)| self.active.get(&Network::around(target.address(), *prefix)))
+            .filter_map(|(_, prefix)| self.active.get(&Network::around(target.address(), *prefix)))
+            .max_by_key(|ban| (ban.until.is_none(), ban.until, ban.target))
     }
 
     /// The active bans that lie within a network, itself included.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
 
-use foldhash::quality::RandomState;
+use foldhash::quality::FixedState;
 use mailward_model::{
     Account, Event, EventKind, Guess, Offence, OffenceKind, Program, Signal, Span, Subject, Timestamp, Weight,
 };
@@ -15,7 +15,7 @@ use crate::gateway::Gateway;
 use crate::joins::Joins;
 use crate::judge::judge;
 use crate::networks::Networks;
-use crate::places::{Places, Record};
+use crate::places::{Places, Record, Standing};
 use crate::rules::{Capacity, Measure, Patience, Response, Rule, Rules, Scope};
 use crate::source::Source;
 use crate::window::{Facts, History, Query, is_light, seconds};
@@ -51,10 +51,16 @@ pub struct Occupancy {
     pub evicted: u64,
 }
 
+/// Names are told apart by 64 bits of hash, and within one source by 16. The seed is fixed, so that a replay decides what
+/// the live run decided; the tables themselves hash with a seed of the process.
+const SEED: u64 = 0x6d61_696c_7761_7264;
+
 /// Remembers what matters and applies the rules.
 #[derive(Debug)]
 pub struct Detector {
     rules: Rules,
+    /// The enabled rules that count offences, by kind.
+    by_kind: Vec<Vec<Rule>>,
     special: Special,
     patience: Patience,
     sources: Bounded<Source, History>,
@@ -68,7 +74,7 @@ pub struct Detector {
     guesses: Bounded<u64, GuessedAt>,
     strangers: VecDeque<Stranger>,
     undecided_elsewhere: u32,
-    hasher: RandomState,
+    hasher: FixedState,
 }
 
 /// The rules that are not about offences in a window, where they are enabled; asked at every connection and login.
@@ -100,6 +106,9 @@ impl Worth for GuessedAt {
     }
 }
 
+/// How long a source that failed is not a new stranger.
+const STRANGER: Span = Span::from_mins(10);
+
 /// A stranger that failed lately, anywhere on the server.
 #[derive(Clone, Copy, Debug)]
 struct Stranger {
@@ -114,7 +123,7 @@ impl Detector {
     /// Marks that sources may hold beyond the two in place: 16 MiB.
     const SPILLED: usize = 1 << 21;
     /// Strangers that are remembered for the server as a whole.
-    const STRANGERS: usize = 256;
+    const STRANGERS: usize = 4_096;
     /// How long a guess is known as one that was made before.
     const GUESS: Span = Span::from_days(7);
     /// How long trouble of the login service at a source that never failed speaks for an outage of our own.
@@ -124,6 +133,7 @@ impl Detector {
     #[must_use]
     pub fn new(rules: Rules, patience: Patience, capacity: Capacity) -> Self {
         Self {
+            by_kind: by_kind(&rules),
             special: Special::of(&rules),
             rules,
             patience,
@@ -138,7 +148,7 @@ impl Detector {
             guesses: Bounded::new(capacity.places),
             strangers: VecDeque::new(),
             undecided_elsewhere: 0,
-            hasher: RandomState::default(),
+            hasher: FixedState::with_seed(SEED),
         }
     }
 
@@ -170,12 +180,12 @@ impl Detector {
     pub fn windows(&self, address: IpAddr, time: Timestamp) -> Vec<(Rule, u32, u32)> {
         let source = Source::of(address);
         let Some(history) = self.sources.get(&source) else { return Vec::new() };
-        let rules = self.rules.0.iter().filter(|rule| rule.enabled && rule.scope == Scope::Source);
+        let standing = self.places.standing(source, time);
+        let rules = self.by_kind.iter().flatten().filter(|rule| rule.scope == Scope::Source);
         rules
-            .filter(|rule| counts_offences(rule))
             .map(|rule| {
-                let count = history.measure(rule.measure, self.query(rule, source, time));
-                (*rule, count, self.threshold(rule, source, time))
+                let count = history.measure(rule.measure, query(rule, time, standing.precious));
+                (*rule, count, self.threshold(rule, standing))
             })
             .filter(|(_, count, _)| *count > 0)
             .collect()
@@ -208,7 +218,9 @@ impl Detector {
             self.joins.restore(offence, Source::of(offence.address));
         }
         if offence.count > 0 && offence.weight >= Weight::Light {
-            self.count(offence, &mut Vec::new());
+            let source = Source::of(offence.address);
+            let standing = self.places.standing(source, offence.time);
+            self.push(offence, source, standing);
         }
     }
 
@@ -246,7 +258,8 @@ impl Detector {
         }
         let Some(open) = self.connections.follow(event, source) else { return };
         if let Some(rule) = self.special.open_connections
-            && open >= self.threshold(&rule, source, event.time)
+            && open >= rule.threshold
+            && open >= self.threshold(&rule, self.places.standing(source, event.time))
         {
             out.push(Notice::Signal(signal(&rule, event.time, subject(source), open)));
         }
@@ -295,7 +308,8 @@ impl Detector {
         if kind == OffenceKind::AuthProbe && count == 0 {
             return;
         }
-        let weight = self.weigh(event, source, kind, weight);
+        let standing = self.places.standing(source, event.time);
+        let weight = weigh(event, standing, kind, weight);
         let guess = Guess::of(event.password_digits);
         if let (Some(guess), Some(account)) = (guess, &account)
             && self.repeats_guess(client.address, account, guess, event.time)
@@ -314,35 +328,14 @@ impl Detector {
             count,
             weight,
         };
-        let counts = count > 0 && weight >= Weight::Light;
-        let signals = if counts { Some(self.count(&offence, out)) } else { None };
-        let at = out.len() - signals.unwrap_or(0);
-        out.insert(at, Notice::Offence(offence));
-    }
-
-    /// What an offence weighs for this source.
-    fn weigh(&self, event: &Event<'_>, source: Source, kind: OffenceKind, weight: Weight) -> Weight {
-        let time = event.time;
-        let excused = match kind {
-            OffenceKind::TlsProbe => {
-                self.places.is_precious(source, time) || self.places.delivers(source, time)
-            }
-            OffenceKind::AuthProbe => self.places.is_precious(source, time),
-            _ => false,
-        };
-        match weight {
-            _ if excused => Weight::Noted,
-            Weight::Weak if self.is_nameless(event, source) => Weight::Full,
-            Weight::Weak => Weight::Noted,
-            other => other,
+        let at = out.len();
+        if count > 0 && weight >= Weight::Light {
+            self.count(&offence, source, standing, out);
         }
-    }
-
-    /// smtpd writes the client's confirmed name or `unknown`; postscreen and Dovecot look no names up.
-    fn is_nameless(&self, event: &Event<'_>, source: Source) -> bool {
-        match event.program {
-            Program::Smtpd => event.client.is_some_and(|client| client.name.is_empty()),
-            _ => self.places.is_nameless(source),
+        if out.len() == at {
+            out.push(Notice::Offence(offence));
+        } else {
+            out.insert(at, Notice::Offence(offence));
         }
     }
 
@@ -357,58 +350,56 @@ impl Detector {
         known
     }
 
-    /// Counts an offence in every window and appends the signals that follow; returns how many.
-    fn count(&mut self, offence: &Offence, out: &mut Vec<Notice>) -> usize {
-        let before = out.len();
-        let source = Source::of(offence.address);
-        self.push(offence, source);
-        for at in 0..self.rules.0.len() {
-            let Some(rule) = self.rules.0.get(at).copied() else { break };
-            if !rule.enabled || rule.kind != offence.kind || !counts_offences(&rule) {
-                continue;
-            }
+    /// Counts an offence in every window and appends the signals that follow.
+    fn count(&mut self, offence: &Offence, source: Source, standing: Standing, out: &mut Vec<Notice>) {
+        self.push(offence, source, standing);
+        let rules = self.by_kind.get(offence.kind as usize).map_or(&[][..], Vec::as_slice);
+        let scene = Scene { offence, source, standing };
+        for rule in rules {
             match rule.scope {
-                Scope::Source => self.by_source(&rule, offence, source, out),
-                Scope::Network => self.by_network(&rule, offence, source, out),
-                Scope::Account => self.by_account(&rule, offence, source, out),
-                Scope::Server => self.by_server(&rule, offence, source, out),
+                Scope::Source => self.by_source(rule, scene, out),
+                // Those that log in are judged by what they do themselves.
+                _ if standing.precious || offence.weight != Weight::Full => {}
+                Scope::Network => self.by_network(rule, scene, out),
+                Scope::Account => self.by_account(rule, scene, out),
+                Scope::Server => self.by_server(rule, scene, out),
             }
         }
-        out.len() - before
     }
 
     /// Adds an offence to what is remembered of its source, its networks, its account and the server.
-    fn push(&mut self, offence: &Offence, source: Source) {
+    fn push(&mut self, offence: &Offence, source: Source, standing: Standing) {
         let now = seconds(offence.time);
         let key = offence.account.as_ref().map(|account| self.hash(account));
         let facts = Facts {
             secs: now,
-            account: key.map_or(0, |key| (key >> 52) as u16 | 1),
+            account: key.map_or(0, |key| (key >> 48) as u16 | 1),
             address: Source::tag(offence.address),
             kind: offence.kind,
             light: is_light(offence.weight),
-            number: offence.count.min(127) as u8,
+            number: offence.count.min(31) as u8,
         };
         self.make_room();
         let history = self.sources.entry(source, History::default);
         let before = history.spilled();
+        let again = history.last_of(offence.kind).is_some_and(|last| last > start(offence.time, STRANGER));
         history.push(facts);
         self.spilled += history.spilled().saturating_sub(before);
-        if offence.weight != Weight::Full || self.places.is_precious(source, offence.time) {
+        if offence.weight != Weight::Full || standing.precious {
             return;
         }
         for network in source.neighbourhoods() {
             self.networks.push(network, source, offence.kind, now);
         }
-        if let (Some(key), OffenceKind::AuthFailure) = (key, offence.kind) {
-            let record = self.accounts.entry(key, Record::default);
-            record.failed(source, now, offence.count);
+        let (Some(key), OffenceKind::AuthFailure) = (key, offence.kind) else { return };
+        let record = self.accounts.entry(key, Record::default);
+        record.failed(source, now, offence.count);
+        if !again {
             let account_is_used = record.is_used();
-            self.strangers.retain(|stranger| stranger.source != source);
-            self.strangers.push_back(Stranger { source, secs: now, account_is_used });
-            if self.strangers.len() > Self::STRANGERS {
+            if self.strangers.len() >= Self::STRANGERS {
                 self.strangers.pop_front();
             }
+            self.strangers.push_back(Stranger { source, secs: now, account_is_used });
         }
     }
 
@@ -421,68 +412,71 @@ impl Detector {
         }
     }
 
-    fn by_source(&self, rule: &Rule, offence: &Offence, source: Source, out: &mut Vec<Notice>) {
-        let Some(history) = self.sources.get(&source) else { return };
-        let query = self.query(rule, source, offence.time);
-        let precious = query.per_account.is_some();
+    fn by_source(&self, rule: &Rule, scene: Scene<'_>, out: &mut Vec<Notice>) {
+        let Some(history) = self.sources.get(&scene.source) else { return };
+        let (time, precious) = (scene.offence.time, scene.standing.precious);
+        let query = query(rule, time, precious);
         let count = history.measure(rule.measure, query);
-        if count >= self.threshold(rule, source, offence.time) {
+        if count >= self.threshold(rule, scene.standing) {
             let whole = !precious && history.hops(query);
-            let subject = if whole { subject(source) } else { Subject::Address(offence.address) };
-            out.push(Notice::Signal(signal(rule, offence.time, subject, count)));
+            let subject = if whole { subject(scene.source) } else { Subject::Address(scene.offence.address) };
+            out.push(Notice::Signal(signal(rule, time, subject, count)));
         }
     }
 
-    /// What a rule asks of a source's history.
-    fn query(&self, rule: &Rule, source: Source, time: Timestamp) -> Query {
-        // Where people log in, one device with an old password fails for ever.
-        let per_account = self.places.is_precious(source, time).then_some(rule.threshold);
-        Query { kind: rule.kind, now: seconds(time), window: rule.window, strict: rule.strict, per_account }
-    }
-
-    fn by_network(&self, rule: &Rule, offence: &Offence, source: Source, out: &mut Vec<Notice>) {
-        if offence.weight != Weight::Full || self.places.is_precious(source, offence.time) {
-            return;
-        }
-        for network in source.neighbourhoods() {
-            let guilty = self.networks.guilty(network, rule.kind, start(offence.time, rule.window));
-            let count = guilty.len() as u32;
+    fn by_network(&self, rule: &Rule, scene: Scene<'_>, out: &mut Vec<Notice>) {
+        let time = scene.offence.time;
+        let since = start(time, rule.window);
+        for network in scene.source.neighbourhoods() {
+            let count = self.networks.guilty(network, rule.kind, since).count() as u32;
             if count < rule.threshold {
                 continue;
             }
             match rule.response {
-                Response::BanNetwork if self.places.is_precious_network(network, offence.time) => {}
+                Response::BanNetwork if self.places.is_precious_network(network, time) => {}
                 Response::BanNetwork => {
-                    let subject = Subject::Network(network);
-                    out.push(Notice::Signal(signal(rule, offence.time, subject, count)));
+                    out.push(Notice::Signal(signal(rule, time, Subject::Network(network), count)));
                 }
-                _ => self.siege(rule, offence, &guilty, count == rule.threshold, out),
+                _ => self.siege(
+                    rule,
+                    scene,
+                    count,
+                    count == rule.threshold,
+                    self.networks.guilty(network, rule.kind, since),
+                    out,
+                ),
             }
         }
     }
 
-    fn by_account(&self, rule: &Rule, offence: &Offence, source: Source, out: &mut Vec<Notice>) {
-        let Some(account) = &offence.account else { return };
-        if self.places.is_precious(source, offence.time) {
-            return;
-        }
+    fn by_account(&self, rule: &Rule, scene: Scene<'_>, out: &mut Vec<Notice>) {
+        let Some(account) = &scene.offence.account else { return };
         let Some(record) = self.accounts.get(&self.hash(account)) else { return };
-        let strangers: Vec<Source> = record.strangers_since(start(offence.time, rule.window)).collect();
-        if strangers.len() as u32 >= rule.threshold {
-            self.siege(rule, offence, &strangers, strangers.len() as u32 == rule.threshold, out);
+        let since = start(scene.offence.time, rule.window);
+        let count = record.strangers_since(since).count() as u32;
+        if count >= rule.threshold {
+            let strangers = record.strangers_since(since);
+            self.siege(rule, scene, count, count == rule.threshold, strangers, out);
         }
     }
 
-    fn by_server(&self, rule: &Rule, offence: &Offence, source: Source, out: &mut Vec<Notice>) {
-        let start = start(offence.time, rule.window);
-        let recent = || self.strangers.iter().filter(|stranger| stranger.secs > start);
-        let all = recent().count() as u32;
-        if all < rule.threshold {
+    /// Strangers are in the order of their time, each once in a window; one that tries a name that somebody logs in with
+    /// may be its owner.
+    fn by_server(&self, rule: &Rule, scene: Scene<'_>, out: &mut Vec<Notice>) {
+        let since = start(scene.offence.time, rule.window);
+        let recent = self.strangers.iter().rev().take_while(|stranger| stranger.secs > since);
+        let count = recent.clone().count() as u32;
+        if count < rule.threshold {
             return;
         }
-        let strangers: Vec<Source> = recent().filter(|s| !s.account_is_used).map(|s| s.source).collect();
-        if strangers.contains(&source) {
-            self.siege(rule, offence, &strangers, all == rule.threshold, out);
+        let strangers = recent.filter(|stranger| !stranger.account_is_used).map(|stranger| stranger.source);
+        let used = scene
+            .offence
+            .account
+            .as_ref()
+            .is_some_and(|account| self.accounts.get(&self.hash(account)).is_some_and(Record::is_used));
+        if !used {
+            self.siege(rule, scene, count, count == rule.threshold, strangers, out);
         }
     }
 
@@ -490,27 +484,26 @@ impl Detector {
     fn siege(
         &self,
         rule: &Rule,
-        offence: &Offence,
-        strangers: &[Source],
+        scene: Scene<'_>,
+        count: u32,
         begun: bool,
+        strangers: impl Iterator<Item = Source>,
         out: &mut Vec<Notice>,
     ) {
-        let (source, count) = (Source::of(offence.address), strangers.len() as u32);
-        for stranger in strangers {
-            let concerned = *stranger == source || begun;
-            if concerned && !self.places.is_precious(*stranger, offence.time) {
-                out.push(Notice::Signal(signal(rule, offence.time, subject(*stranger), count)));
-            }
+        let time = scene.offence.time;
+        let mut tell = |source| out.push(Notice::Signal(signal(rule, time, subject(source), count)));
+        if begun {
+            let others = strangers.filter(|stranger| *stranger != scene.source);
+            others.filter(|stranger| !self.places.is_precious(*stranger, time)).for_each(&mut tell);
         }
+        tell(scene.source);
     }
 
-    /// How much it takes for this source.
-    fn threshold(&self, rule: &Rule, source: Source, time: Timestamp) -> u32 {
+    /// How much it takes for a source of this standing.
+    fn threshold(&self, rule: &Rule, standing: Standing) -> u32 {
         let known = match rule.kind {
-            OffenceKind::AuthFailure | OffenceKind::AuthProbe | OffenceKind::TlsProbe => {
-                self.places.is_precious(source, time)
-            }
-            _ => self.places.is_precious(source, time) || self.places.delivers(source, time),
+            OffenceKind::AuthFailure | OffenceKind::AuthProbe | OffenceKind::TlsProbe => standing.precious,
+            _ => standing.precious || standing.delivers,
         };
         if known { rule.threshold.saturating_mul(self.patience.factor.max(1)) } else { rule.threshold }
     }
@@ -522,6 +515,50 @@ impl Detector {
 
 const fn counts_offences(rule: &Rule) -> bool {
     !matches!(rule.response, Response::Tell) && !matches!(rule.measure, Measure::OpenConnections)
+}
+
+/// The enabled rules that count offences, by the number of the kind.
+fn by_kind(rules: &Rules) -> Vec<Vec<Rule>> {
+    let of = |kind: &OffenceKind| {
+        let mine = rules.0.iter().filter(|rule| rule.enabled && rule.kind == *kind && counts_offences(rule));
+        mine.copied().collect()
+    };
+    OffenceKind::ALL.iter().map(of).collect()
+}
+
+/// An offence that counts, and who committed it.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    offence: &'a Offence,
+    source: Source,
+    standing: Standing,
+}
+
+/// What an offence weighs for a source of this standing.
+fn weigh(event: &Event<'_>, standing: Standing, kind: OffenceKind, weight: Weight) -> Weight {
+    let excused = match kind {
+        OffenceKind::TlsProbe => standing.precious || standing.delivers,
+        OffenceKind::AuthProbe => standing.precious,
+        _ => false,
+    };
+    // smtpd writes the client's confirmed name or `unknown`; postscreen and Dovecot look no names up.
+    let nameless = match event.program {
+        Program::Smtpd => event.client.is_some_and(|client| client.name.is_empty()),
+        _ => standing.nameless,
+    };
+    match weight {
+        _ if excused => Weight::Noted,
+        Weight::Weak if nameless => Weight::Full,
+        Weight::Weak => Weight::Noted,
+        other => other,
+    }
+}
+
+/// What a rule asks of a source's history.
+fn query(rule: &Rule, time: Timestamp, precious: bool) -> Query {
+    // Where people log in, one device with an old password fails for ever.
+    let per_account = precious.then_some(rule.threshold);
+    Query { kind: rule.kind, now: seconds(time), window: rule.window, strict: rule.strict, per_account }
 }
 
 /// What was judged of one event.

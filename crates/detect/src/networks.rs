@@ -49,8 +49,15 @@ impl Networks {
     }
 
     /// The sources of a network that were guilty of a kind since a second.
-    pub(crate) fn guilty(&self, network: Network, kind: OffenceKind, start: u32) -> SmallVec<[Source; 8]> {
+    pub(crate) fn guilty(
+        &self,
+        network: Network,
+        kind: OffenceKind,
+        start: u32,
+    ) -> impl Iterator<Item = Source> + '_ {
         let all = self.networks.get(&network).map_or(&[][..], |found| &found.guilty);
-        all.iter().filter(|g| g.kind == kind && g.secs > start).map(|g| g.source).collect()
+        all.iter()
+            .filter(move |guilty| guilty.kind == kind && guilty.secs > start)
+            .map(|guilty| guilty.source)
     }
 }

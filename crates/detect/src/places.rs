@@ -34,6 +34,17 @@ impl Worth for LastLogin {
     }
 }
 
+/// What a source is known for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Somebody logged in from there lately.
+    pub(crate) precious: bool,
+    /// It is a named mail server that delivered lately.
+    pub(crate) delivers: bool,
+    /// It is known to have no confirmed name.
+    pub(crate) nameless: bool,
+}
+
 /// What is known of the sources that behave.
 #[derive(Debug)]
 pub(crate) struct Places {
@@ -71,26 +82,23 @@ impl Places {
         place.seen = now;
     }
 
+    /// What is known of a source.
+    pub(crate) fn standing(&self, source: Source, time: Timestamp) -> Standing {
+        self.places.get(&source).map_or_else(Standing::default, |place| Standing {
+            precious: self.fresh(place.login, time),
+            delivers: self.fresh(place.delivery, time) && place.named > place.unnamed,
+            nameless: place.unnamed > place.named,
+        })
+    }
+
     /// Whether somebody logged in from this source lately.
     pub(crate) fn is_precious(&self, source: Source, time: Timestamp) -> bool {
-        self.places.get(&source).is_some_and(|place| self.fresh(place.login, time))
+        self.standing(source, time).precious
     }
 
     /// Whether somebody logged in from anywhere in this network lately.
     pub(crate) fn is_precious_network(&self, network: Network, time: Timestamp) -> bool {
         self.networks.get(&network).is_some_and(|last| self.fresh(last.0, time))
-    }
-
-    /// Whether this is a named mail server that delivered lately.
-    pub(crate) fn delivers(&self, source: Source, time: Timestamp) -> bool {
-        self.places
-            .get(&source)
-            .is_some_and(|place| self.fresh(place.delivery, time) && place.named > place.unnamed)
-    }
-
-    /// Whether the source is known to have no confirmed name.
-    pub(crate) fn is_nameless(&self, source: Source) -> bool {
-        self.places.get(&source).is_some_and(|place| place.unnamed > place.named)
     }
 
     fn fresh(&self, then: u32, time: Timestamp) -> bool {
@@ -138,7 +146,7 @@ impl Record {
     }
 
     /// Strangers that failed since a second.
-    pub(crate) fn strangers_since(&self, start: u32) -> impl Iterator<Item = Source> {
+    pub(crate) fn strangers_since(&self, start: u32) -> impl Iterator<Item = Source> + '_ {
         self.strangers.iter().filter(move |(_, secs)| *secs > start).map(|(source, _)| *source)
     }
 

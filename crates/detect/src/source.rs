@@ -38,13 +38,13 @@ impl Source {
         prefixes.iter().map(move |prefix| Network::around(self.address(), *prefix))
     }
 
-    /// A tag of an address within its source; 0 for IPv4.
+    /// A tag of an address within its source, of 6 bits; 0 for IPv4.
     pub(crate) fn tag(address: IpAddr) -> u8 {
         match address {
             IpAddr::V4(_) => 0,
             IpAddr::V6(v6) => {
                 let folded = v6.to_bits() as u64 ^ ((v6.to_bits() as u64) >> 32);
-                (folded ^ (folded >> 16) ^ (folded >> 8)) as u8
+                (folded ^ (folded >> 16) ^ (folded >> 8) ^ (folded >> 6)) as u8 & 0x3f
             }
         }
     }

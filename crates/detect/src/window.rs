@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 use crate::bounded::Worth;
 use crate::rules::Measure;
 
-/// One or more offences of one second, in 64 bits: seconds since the epoch (32), account (12), address within the source
-/// (8), kind (4), light (1), number (7).
+/// One or more offences of one second, in 64 bits: seconds since the epoch (32), account (16), address within the source
+/// (6), kind (4), light (1), number (5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark(u64);
 
@@ -17,11 +17,11 @@ pub(crate) struct Facts {
     pub(crate) secs: u32,
     /// A tag of the account, 0 for none.
     pub(crate) account: u16,
-    /// A tag of the address within an IPv6 /64, 0 for IPv4.
+    /// A tag of the address within an IPv6 /64, of 6 bits; 0 for IPv4.
     pub(crate) address: u8,
     pub(crate) kind: OffenceKind,
     pub(crate) light: bool,
-    /// At most 127: more in one line is as much.
+    /// At most 31: more in one line is as much.
     pub(crate) number: u8,
 }
 
@@ -29,11 +29,11 @@ impl Mark {
     fn of(facts: Facts) -> Self {
         Self(
             u64::from(facts.secs) << 32
-                | u64::from(facts.account & 0xfff) << 20
-                | u64::from(facts.address) << 12
-                | (facts.kind as u64 & 0xf) << 8
-                | u64::from(facts.light) << 7
-                | u64::from(facts.number.min(127)),
+                | u64::from(facts.account) << 16
+                | u64::from(facts.address & 0x3f) << 10
+                | (facts.kind as u64 & 0xf) << 6
+                | u64::from(facts.light) << 5
+                | u64::from(facts.number.min(31)),
         )
     }
 
@@ -42,23 +42,23 @@ impl Mark {
     }
 
     const fn account(self) -> u16 {
-        (self.0 >> 20) as u16 & 0xfff
+        (self.0 >> 16) as u16
     }
 
-    pub(crate) const fn address(self) -> u8 {
-        (self.0 >> 12) as u8
+    const fn address(self) -> u8 {
+        (self.0 >> 10) as u8 & 0x3f
     }
 
     const fn kind(self) -> u8 {
-        (self.0 >> 8) as u8 & 0xf
+        (self.0 >> 6) as u8 & 0xf
     }
 
     const fn light(self) -> bool {
-        self.0 & 0x80 != 0
+        self.0 & 0x20 != 0
     }
 
     const fn number(self) -> u32 {
-        self.0 as u32 & 0x7f
+        self.0 as u32 & 0x1f
     }
 }
 
@@ -89,6 +89,11 @@ impl History {
             self.marks.remove(0);
         }
         self.marks.push(Mark::of(facts));
+    }
+
+    /// The second of the last offence of a kind.
+    pub(crate) fn last_of(&self, kind: OffenceKind) -> Option<u32> {
+        self.marks.iter().rev().find(|mark| mark.kind() == kind as u8).map(|mark| mark.secs())
     }
 
     /// Marks that do not fit in place and cost an allocation.

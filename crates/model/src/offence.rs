@@ -90,13 +90,17 @@ impl Account {
         if user.is_empty() || user.bytes() == b"(unavailable)" {
             return None;
         }
-        let mut name = user.lossy().to_lowercase();
+        let mut name = user.lossy();
+        if !name.is_ascii() {
+            name = name.to_lowercase().into();
+        }
         let mut end = name.len().min(254);
         while !name.is_char_boundary(end) {
             end -= 1;
         }
-        name.truncate(end);
-        Some(Self(name.into_boxed_str()))
+        let mut name: Box<str> = name.get(..end)?.into();
+        name.make_ascii_lowercase();
+        Some(Self(name))
     }
 
     /// The name.
