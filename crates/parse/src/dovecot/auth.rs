@@ -150,8 +150,8 @@ impl<'a> Request<'a> {
 
     /// Without an address that the session id contradicts.
     fn checked(self, event: &Event<'_>) -> Self {
-        let wrong =
-            self.address.is_some_and(|address| session_id::contradicts(self.session, address, event.time));
+        let made_for = session_id::made_for(self.session, event.time);
+        let wrong = made_for.is_some_and(|whose| self.address.is_some_and(|address| address != whose));
         if wrong { Self { address: None, ..self } } else { self }
     }
 }
