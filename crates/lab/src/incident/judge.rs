@@ -69,7 +69,8 @@ fn seconds_to_ban(campaign: &Campaign, bans: &[Ban]) -> Option<f64> {
     let first: Timestamp = campaign.first.parse().ok()?;
     let hits = bans.iter().filter(|ban| campaign.sources.keys().any(|source| ban.covers(*source)));
     let ban = hits.filter_map(|ban| ban.time).min()?;
-    Some(ban.duration_since(first).as_secs_f64())
+    // Dovecot may show a wrong password seconds before Postfix writes the decisive line.
+    Some(ban.duration_since(first).as_secs_f64().max(0.0))
 }
 
 #[cfg(test)]
