@@ -26,6 +26,8 @@ enum Command {
     Demo(demo::Args),
     /// A real mail host, its users and its attackers, in network namespaces.
     Lab(lab::Args),
+    /// Writes the bundled incident again, under examples/.
+    Incident,
     /// Measures speed and memory, ours and the others'.
     Bench(bench::Args),
     /// Writes the generated documents, or checks that they are fresh.
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Lab(args) => lab::run(&args),
+        Command::Incident => lab::incident(),
         Command::Bench(args) => bench::run(&args),
         Command::Docs(args) => docs::run(&args),
     });

@@ -21,8 +21,10 @@ impl<'a> Iterator for Lines<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let (line, rest) = crate::scan::split(self.rest, b'\n').unwrap_or((self.rest, b""));
-        self.rest = rest;
+        // Lines are long enough for vectors from their first byte on.
+        let end = memchr::memchr(b'\n', self.rest).unwrap_or(self.rest.len());
+        let (line, rest) = self.rest.split_at_checked(end)?;
+        self.rest = rest.get(1..).unwrap_or_default();
         Some(line.strip_suffix(b"\r").unwrap_or(line))
     }
 }

@@ -1,14 +1,19 @@
 //! A million lines in which a client writes what it likes into every place that is its own: no address that it wrote may
 //! ever be the event's client. The lines are made by a fixed generator, so a failure can be told by its number.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the generator's own indices; a panic fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the generator's own indices; a panic fails the test"
+)]
 
 mod support;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use mailward_parse::Parser;
-use support::parser;
+use mailward_model::Program;
+use mailward_parse::{Parser, split_lines};
+use support::{fixture, parser};
 
 /// The client of every line that has one.
 const TRUE: &str = "198.51.100.7";
@@ -192,9 +197,18 @@ const TEMPLATES: &[Template] = &[
         Clean(80),
         "dovecot: imap-login: Disconnected (auth failed, 1 attempts in 2 secs): user=<{P}>, method={P}, rip={T}, lip=192.0.2.10, TLS, session=<{S}>",
     ),
-    sure(
+    none(
         Clean(80),
         "dovecot: imap-login: Disconnected (auth failed, 1 attempts in 2 secs): user=<{P}>, method=PLAIN, rip={T}, lip=192.0.2.10",
+    ),
+    // A client's certificate, whose subject Dovecot quotes.
+    none(
+        Clean(200),
+        "dovecot: imap-login: Disconnected: Connection closed: Received invalid SSL certificate: self signed certificate: /CN={P} (client sent an invalid cert): user=<>, rip={T}, lip=192.0.2.10, TLS: Received invalid SSL certificate: self signed certificate: /CN={P}, session=<{S}>",
+    ),
+    none(
+        Clean(200),
+        "dovecot: imap-login: Disconnected: Connection closed: Received invalid SSL certificate: self signed certificate: /CN=x (client sent an invalid cert): user=<>, rip={T}, lip=192.0.2.10, TLS: Received invalid SSL certificate: self signed certificate: /CN={P}",
     ),
     sure(
         Clean(80),
@@ -529,7 +543,25 @@ fn nobody_is_forged() {
     assert!(faults.is_empty(), "{} kinds of line:\n{}", faults.len(), faults.join("\n"));
 }
 
-/// The same lines as a client would like to be known by: parsing takes time in proportion to the length, whatever it is.
+/// Logs of a real server under attack: its attackers wrote 203.0.113.40 into every field there is, and it sent nothing.
+#[test]
+fn nobody_is_forged_in_real_logs() {
+    let victim: IpAddr = "203.0.113.40".parse().unwrap();
+    for path in ["lab-real/mail.log", "lab-real/rfc3339-verbose/mail.log"] {
+        let Some(log) = fixture(path) else { continue };
+        let mut parser = parser();
+        for line in split_lines(&log) {
+            let event = parser.parse(line);
+            let shown = || String::from_utf8_lossy(line);
+            assert_ne!(event.address(), Some(victim), "{}", shown());
+            if event.program == Program::DovecotLogin {
+                assert!(event.client.is_some(), "nobody found: {}", shown());
+            }
+        }
+    }
+}
+
+/// Parsing takes time in proportion to the length, whatever it is.
 #[test]
 fn long_lines_are_linear() {
     const LONG: usize = 64 * 1024;

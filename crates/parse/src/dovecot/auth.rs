@@ -19,7 +19,7 @@ use core::net::IpAddr;
 use mailward_model::{Event, EventKind, Reason, Text};
 use memchr::{memchr, memchr_iter};
 
-use super::{Level, debug, level, session_id, trouble, without_password};
+use super::{Level, begins, debug, level, session_id, trouble, without_password};
 use crate::scan::{address, client_at, contains, decimal32, is_hex, rsplit, split_str, take_until};
 
 pub(super) fn parse<'a>(event: &mut Event<'a>, after: &'a [u8]) {
@@ -150,8 +150,8 @@ impl<'a> Request<'a> {
 
     /// Without an address that the session id contradicts.
     fn checked(self, event: &Event<'_>) -> Self {
-        let wrong =
-            self.address.is_some_and(|address| session_id::contradicts(self.session, address, event.time));
+        let made_for = session_id::made_for(self.session, event.time);
+        let wrong = made_for.is_some_and(|whose| self.address.is_some_and(|address| address != whose));
         if wrong { Self { address: None, ..self } } else { self }
     }
 }
@@ -221,7 +221,7 @@ fn about<'a>(event: &mut Event<'a>, request: &Request<'a>, at: Level, database: 
         Level::Warning | Level::Error => return trouble(event, message),
     }
     let known =
-        SAID.iter().find(|(words, ..)| message.starts_with(words)).map(|(_, kind, reason)| (*kind, *reason));
+        SAID.iter().find(|(words, ..)| begins(message, words)).map(|(_, kind, reason)| (*kind, *reason));
     let Some((kind, reason)) = known.or_else(|| with_password(message)) else { return };
     event.user = Text::new(if request.user == b"?" { b"" } else { request.user });
     event.session_id = Text::new(request.session);
@@ -374,7 +374,7 @@ fn service<'a>(event: &mut Event<'a>, at: Level, text: &'a [u8]) {
         Level::Info if contains(text, PASSWORD) => {
             (event.kind, event.reason) = (EventKind::PasswordRefused, Reason::Other);
         }
-        Level::Info if NOTICES.iter().any(|start| text.starts_with(start)) => {
+        Level::Info if NOTICES.iter().any(|start| begins(text, start)) => {
             event.kind = EventKind::Notice;
             event.detail = Text::new(text);
         }

@@ -3,7 +3,7 @@
 use mailward_model::{Event, EventKind, Reason, Text};
 
 use super::tail::{self, Said, Tail};
-use super::{Level, debug, level, tls, trouble};
+use super::{Level, begins, debug, level, tls, trouble};
 use crate::scan::{address, client_at, contains, number, rsplit, split_str, take_until};
 
 pub(super) fn parse<'a>(event: &mut Event<'a>, after: &'a [u8]) {
@@ -21,7 +21,7 @@ fn info<'a>(event: &mut Event<'a>, text: &'a [u8]) {
     const ENDED: [&[u8]; 5] =
         [b"Disconnected", b"Login aborted: ", b"Aborted login", b"Inactivity", b"Too many invalid"];
     const PROXIED: [&[u8]; 2] = [b"proxy(", b"Started proxying to "];
-    let starts = |list: &[&[u8]]| list.iter().any(|start| text.starts_with(start));
+    let starts = |list: &[&[u8]]| list.iter().any(|start| begins(text, start));
     if starts(&SUCCEEDED) {
         with_tail(event, text, Said::Own, |event, _| event.kind = EventKind::LoginSucceeded);
     } else if text.starts_with(b"Disconnected by ") {
@@ -108,7 +108,7 @@ fn special(words: &[u8]) -> Option<Special> {
     if words.starts_with(b"Connection closed") {
         return None;
     }
-    BEGINNINGS.iter().find(|(start, _)| words.starts_with(start)).map(|(_, special)| *special)
+    BEGINNINGS.iter().find(|(start, _)| begins(words, start)).map(|(_, special)| *special)
 }
 
 /// `(auth failed, 3 attempts in 12 secs)`. Without a mechanism and without TLS no password was looked at: it came in
@@ -179,7 +179,7 @@ const GROUPS: [(&[u8], EventKind, Reason); 29] = [
 fn by_group(group: &[u8]) -> (EventKind, Reason) {
     GROUPS
         .iter()
-        .find(|(words, ..)| group.starts_with(words))
+        .find(|(words, ..)| begins(group, words))
         .map_or((EventKind::LoginAborted, Reason::ConnectionLost), |(_, kind, reason)| (*kind, *reason))
 }
 
@@ -238,7 +238,7 @@ fn tls_problem<'a>(event: &mut Event<'a>, text: &'a [u8]) {
 fn other<'a>(event: &mut Event<'a>, text: &'a [u8]) {
     const NOTICES: [&[u8]; 5] =
         [b"ID sent: ", b"Connecting to ", b"Created proxy session", b"Kicked by admin", b"SSL: "];
-    if NOTICES.iter().any(|start| text.starts_with(start)) {
+    if NOTICES.iter().any(|start| begins(text, start)) {
         event.kind = EventKind::Notice;
         event.detail = Text::new(text);
     } else if text.starts_with(b"Maximum number of connections") {

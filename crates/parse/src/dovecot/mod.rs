@@ -11,6 +11,7 @@ mod tail;
 mod tls;
 
 use mailward_model::{Event, EventKind, Program, Reason, Text};
+use memchr::memchr_iter;
 
 use crate::scan::{contains, take_until};
 
@@ -99,7 +100,7 @@ fn is_signal(text: &[u8]) -> bool {
         b"Processes aren't dying after ",
         b"SIGUSR1 received",
     ];
-    STATES.iter().any(|state| text.starts_with(state))
+    STATES.iter().any(|state| begins(text, state))
 }
 
 /// A debug line; it may hold passwords (`auth_debug_passwords`) and is not kept.
@@ -107,13 +108,23 @@ fn debug(event: &mut Event<'_>) {
     event.kind = EventKind::Notice;
 }
 
-/// Cut before a password or its digits: `auth_verbose_passwords = plain` writes `(given password: secret)`, and some errors
-/// quote one.
+/// Cut before a password or its digits: `auth_verbose_passwords` writes `(given password: secret)` or
+/// `(SHA1 of given password: abcdef)`, and some errors quote one.
 fn without_password(text: &[u8]) -> &[u8] {
-    const MARKS: [&[u8]; 4] =
-        [b" (SHA1 of given password: ", b" (given password: ", b"assword '", b"assword: "];
-    MARKS.iter().fold(text, |text, mark| match crate::scan::find(text, mark) {
-        Some(at) => text.get(..at).unwrap_or_default(),
-        None => text,
-    })
+    memchr_iter(b'w', text).find_map(|at| before_password(text, at)).unwrap_or(text)
+}
+
+/// What stands before a password whose announcement has its `w` at `at`.
+fn before_password(text: &[u8], at: usize) -> Option<&[u8]> {
+    let after = text.get(at..)?.strip_prefix(b"word")?;
+    (after.starts_with(b": ") || after.starts_with(b" '")).then_some(())?;
+    let (_, before) = text.get(..at)?.strip_suffix(b"ass")?.split_last()?;
+    let group =
+        before.strip_suffix(b"given ").map(|before| before.strip_suffix(b"SHA1 of ").unwrap_or(before));
+    Some(group.and_then(|before| before.strip_suffix(b" (")).unwrap_or(before))
+}
+
+/// `starts_with` for a long list: most are told apart by their first byte.
+fn begins(text: &[u8], start: &[u8]) -> bool {
+    text.first() == start.first() && text.starts_with(start)
 }

@@ -4,7 +4,7 @@
 use mailward_model::{Event, EventKind, Program, Reason, Text};
 use memchr::memchr_iter;
 
-use super::{Level, debug, level, trouble};
+use super::{Level, begins, debug, level, trouble};
 use crate::scan::{contains, decimal32, find, rsplit_str, split_str, take_until};
 
 pub(super) fn parse<'a>(event: &mut Event<'a>, after: &'a [u8]) {
@@ -96,13 +96,13 @@ fn session<'a>(event: &mut Event<'a>, text: &'a [u8]) {
         b"update: ",
         b"ID sent: ",
     ];
-    if ENDS.iter().any(|start| text.starts_with(start)) {
+    if ENDS.iter().any(|start| begins(text, start)) {
         event.kind = EventKind::SessionEnded;
         event.reason = end_reason(text);
         event.detail = Text::new(text);
     } else if text.starts_with(b"sieve: ") || text.starts_with(b"msgid=") {
         delivery(event, text);
-    } else if NOTICES.iter().any(|start| text.starts_with(start)) {
+    } else if NOTICES.iter().any(|start| begins(text, start)) {
         notice(event, text);
     }
 }
@@ -120,7 +120,7 @@ fn end_reason(text: &[u8]) -> Reason {
         (b"Session quit", Reason::LoggedOut),
     ];
     let words = text.strip_prefix(b"Disconnected: ").unwrap_or(text);
-    REASONS.iter().find(|(start, _)| words.starts_with(start)).map_or(Reason::None, |(_, reason)| *reason)
+    REASONS.iter().find(|(start, _)| begins(words, start)).map_or(Reason::None, |(_, reason)| *reason)
 }
 
 /// lmtp and lda.
@@ -232,11 +232,10 @@ fn service<'a>(event: &mut Event<'a>, text: &'a [u8]) {
         b"expunge: ",
         b"copy from ",
     ];
-    if STATES.iter().any(|start| text.starts_with(start)) {
+    if STATES.iter().any(|start| begins(text, start)) {
         event.kind = EventKind::ServiceState;
         event.detail = Text::new(text);
-    } else if NOTICES.iter().any(|start| text.starts_with(start)) || event.program == Program::DovecotIndexer
-    {
+    } else if NOTICES.iter().any(|start| begins(text, start)) || event.program == Program::DovecotIndexer {
         notice(event, text);
     }
 }

@@ -1,22 +1,23 @@
 //! What a login process appends to what it says (`login_log_format_elements`):
 //! `user=<…>, method=PLAIN, rip=192.0.2.1, lip=192.0.2.10, mpid=1, TLS, session=<…>`.
 //!
-//! The client chooses the user name (up to 80 bytes, control bytes become `?`) and, before 2.4, the text of the
-//! mechanism. It may write `>, method=PLAIN, rip=…, session=<…>` there. But Dovecot writes the true `rip=` after both,
-//! and nothing of the client's after that, so the last one is the true one; and the session id at the end, which holds the
-//! client's address, must not contradict it.
+//! The client chooses the user name (up to 80 bytes, control bytes become `?`), before 2.4 the text of the mechanism, and
+//! with client certificates the subject, which stands in what was said and in the error after `TLS:`. It may write
+//! `>, method=PLAIN, rip=…, session=<…>` there. But the true `rip=` comes after user and mechanism, so the last one is the
+//! true one, and the session id at the end holds the client's address: it decides where several addresses stand, and
+//! without it nobody can tell and there is none.
 //!
 //! An administrator may have put the elements into another order. With `rip=` before `user=<` the first one is the true
-//! one. With text of the client after `rip=` and without a session id (`%{local_name}` last, say) no end of the line
-//! belongs to Dovecot, and an address there could be forged: a documented limit.
+//! one. With text of the client at the end (`%{local_name}` last, say) no end of the line belongs to Dovecot, and an
+//! address there could be forged: a documented limit.
 
 use core::net::IpAddr;
 
 use mailward_model::{Text, Timestamp, Tls};
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use super::session_id;
-use crate::scan::{address, decimal32, find, rsplit_str, split_str, take_until};
+use crate::scan::{address, contains, decimal32, find, rsplit_str, split_str, take_until};
 
 #[derive(Default)]
 pub(super) struct Tail<'a> {
@@ -41,15 +42,48 @@ pub(super) enum Said {
 
 /// The elements; none where the line has none.
 pub(super) fn read(text: &[u8], said: Said, time: Timestamp) -> Option<Tail<'_>> {
-    let mut tail = match split_str(text, b": user=<") {
-        Some((before, list)) if said == Said::Mixed || own_rip(before).is_none() => user_first(before, list)?,
-        _ if said == Said::Own => rip_first(text)?,
+    let (tail, end) = match split_str(text, b": user=<") {
+        Some((before, list)) if said == Said::Mixed || own_rip(before).is_none() => {
+            // A certificate's subject may end the line, with a session id of its own, where Dovecot logs none.
+            let end = if contains(before, b"certificate: ") { End::Anybodys } else { End::Dovecots };
+            (user_first(before, list)?, end)
+        }
+        _ if said == Said::Own => (rip_first(text)?, End::Users),
         _ => return None,
     };
-    if tail.address.is_some_and(|address| session_id::contradicts(tail.session, address, time)) {
-        tail.address = None;
+    let address = settle(text, &tail, end, time);
+    Some(Tail { address, ..tail })
+}
+
+/// Whose text may end the line, and with it whose the session id is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Dovecots,
+    /// The first address is Dovecot's.
+    Users,
+    Anybodys,
+}
+
+/// The client among the addresses of the line. Where there are several, the session id tells which.
+fn settle(text: &[u8], tail: &Tail<'_>, end: End, time: Timestamp) -> Option<IpAddr> {
+    let whose = session_id::made_for(tail.session, time);
+    if addresses(text).all(|address| tail.address == Some(address)) {
+        return tail.address.filter(|only| whose.is_none_or(|whose| whose == *only));
     }
-    Some(tail)
+    whose.filter(|whose| match end {
+        End::Dovecots => addresses(text).any(|address| address == *whose),
+        End::Users => tail.address == Some(*whose),
+        End::Anybodys => false,
+    })
+}
+
+/// Every address that looks like an element, whoever wrote it.
+fn addresses(text: &[u8]) -> impl Iterator<Item = IpAddr> {
+    memmem::find_iter(text, b" rip=").filter_map(|at| {
+        let after = text.get(at + 5..)?;
+        let (address_text, _) = take_until(after.get(..64).unwrap_or(after), |b| b == b',');
+        address(address_text)
+    })
 }
 
 /// The order that Dovecot comes with.
@@ -100,20 +134,29 @@ fn own_rip(text: &[u8]) -> Option<usize> {
 /// `192.0.2.1, lip=192.0.2.10, mpid=1, TLS, session=<…>`. The address counts only if all that follows is well-formed.
 fn after_rip(after: &[u8]) -> Tail<'_> {
     let (address_text, rest) = take_until(after, |b| b == b',');
-    let Some((secured, session)) = elements(rest) else { return Tail::default() };
-    Tail { address: address(address_text), secured, session, ..Tail::default() }
+    let (middle, session) = session(rest);
+    match secured(middle) {
+        Some(secured) => Tail { address: address(address_text), secured, session, ..Tail::default() },
+        None => Tail { session, ..Tail::default() },
+    }
 }
 
-/// The elements after the address: those about TLS, and the session id.
-fn elements(rest: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (middle, session) = match rsplit_str(rest, b", session=<") {
-        Some((middle, id)) => {
-            let (id, end) = take_until(id, |b| b == b'>');
-            let open = memchr(b'<', middle).or_else(|| memchr(b'<', end));
-            (open.is_none() && (end == b">" || end.starts_with(b">, "))).then_some((middle, id))?
-        }
-        None => (memchr(b'<', rest).is_none().then_some(rest)?, &b""[..]),
-    };
+/// What stands before the session id, and the id, perhaps followed by further elements.
+fn session(rest: &[u8]) -> (&[u8], &[u8]) {
+    let Some((middle, id)) = rsplit_str(rest, b", session=<") else { return (rest, b"") };
+    let (id, end) = take_until(id, |b| b == b'>');
+    if end == b">" || end.starts_with(b">, ") && memchr(b'<', end).is_none() {
+        (middle, id)
+    } else {
+        (rest, b"")
+    }
+}
+
+/// The element about TLS, where all the elements are what they should be.
+fn secured(middle: &[u8]) -> Option<&[u8]> {
+    if memchr(b'<', middle).is_some() {
+        return None;
+    }
     let middle = match middle.strip_prefix(b", lip=") {
         Some(local) => {
             let (local, middle) = take_until(local, |b| b == b',');
@@ -130,10 +173,7 @@ fn elements(rest: &[u8]) -> Option<(&[u8], &[u8])> {
         }
         None => middle,
     };
-    if middle.is_empty() {
-        return Some((middle, session));
-    }
-    Some((middle.strip_prefix(b", ")?, session))
+    if middle.is_empty() { Some(middle) } else { middle.strip_prefix(b", ") }
 }
 
 impl<'a> Tail<'a> {

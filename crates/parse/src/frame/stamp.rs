@@ -20,6 +20,7 @@ pub(super) enum Stamp {
 pub(crate) struct Clock {
     context: Context,
     last: Timestamp,
+    minute: Minute,
     day: Cached<10, i64>,
     hour: Cached<13, Hour>,
     yearless_hour: Cached<9, Hour>,
@@ -29,6 +30,15 @@ pub(crate) struct Clock {
 struct Cached<const N: usize, T> {
     key: [u8; N],
     value: Option<T>,
+}
+
+/// The minute of the last stamp in rsyslog's FileFormat, whose length is fixed: `2025-10-10T01:33:`, the offset, and when it
+/// began.
+#[derive(Clone, Copy, Debug)]
+struct Minute {
+    key: [u8; 17],
+    offset: [u8; 6],
+    begin: i64,
 }
 
 /// An hour of local time.
@@ -55,7 +65,8 @@ impl<const N: usize, T: Copy> Cached<N, T> {
 impl Clock {
     pub(crate) fn new(context: Context) -> Self {
         let last = context.reference;
-        Self { context, last, day: Cached::EMPTY, hour: Cached::EMPTY, yearless_hour: Cached::EMPTY }
+        let minute = Minute { key: [0; 17], offset: [0; 6], begin: 0 };
+        Self { context, last, minute, day: Cached::EMPTY, hour: Cached::EMPTY, yearless_hour: Cached::EMPTY }
     }
 
     pub(crate) fn set_reference(&mut self, reference: Timestamp) {
@@ -75,12 +86,41 @@ impl Clock {
         self.last = time;
     }
 
+    /// A stamp of the same minute as the one before, in `2025-10-10T01:33:12.345678+02:00` and no other form.
+    #[inline]
+    fn same_minute<'a>(&mut self, line: &'a [u8]) -> Option<(Stamp, &'a [u8])> {
+        let (stamp, rest) = line.split_first_chunk::<32>()?;
+        let (key, after) = stamp.split_first_chunk::<17>()?;
+        let &[s1, s2, b'.', a, b, c, d, e, f, ref offset @ ..] = after else { return None };
+        if *key != self.minute.key || *offset != self.minute.offset {
+            return None;
+        }
+        let micros = two(a, b)? * 10_000 + two(c, d)? * 100 + two(e, f)?;
+        let time = Timestamp::from_micros(self.minute.begin + two(s1, s2)? * 1_000_000 + micros);
+        self.last = time;
+        Some((Stamp::Exact(time), rest))
+    }
+
+    /// Keeps the minute of an exact stamp of that form.
+    fn keep_minute(&mut self, line: &[u8], time: i64) {
+        let Some((key, after)) = line.split_first_chunk::<17>() else { return };
+        let &[s1, s2, b'.', _, _, _, _, _, _, ref after @ ..] = after else { return };
+        let (Some(second), Some(offset)) = (two(s1, s2), after.first_chunk::<6>()) else { return };
+        let micros = time.rem_euclid(1_000_000);
+        if matches!(offset, [b'+' | b'-', _, _, b':', _, _]) {
+            self.minute = Minute { key: *key, offset: *offset, begin: time - micros - second * 1_000_000 };
+        }
+    }
+
     /// The stamp in front and what follows it. `outer` spares the work on a stamp without zone that would not count.
     pub(super) fn stamp<'a>(
         &mut self,
         line: &'a [u8],
         outer: Option<Timestamp>,
     ) -> Option<(Stamp, &'a [u8])> {
+        if let Some(found) = self.same_minute(line) {
+            return Some(found);
+        }
         let (stamp, rest) = if line.first()?.is_ascii_digit() {
             self.rfc3339(line, outer)?
         } else {
@@ -101,7 +141,9 @@ impl Clock {
         if let Some((offset, rest)) = offset(rest) {
             let day = self.days(key)?;
             let secs = day * 86_400 + hour * 3_600 + past_hour - offset;
-            return Some((Stamp::Exact(Timestamp::from_micros(secs * 1_000_000 + micros)), rest));
+            let time = secs * 1_000_000 + micros;
+            self.keep_minute(line, time);
+            return Some((Stamp::Exact(Timestamp::from_micros(time)), rest));
         }
         if let Some(outer) = outer {
             return Some((Stamp::Local(outer), rest));
@@ -297,6 +339,13 @@ mod tests {
             ("2025-10-10T01:33:12.345678+02:00 x", "2025-10-09T23:33:12.345678Z"),
             ("2025-10-10T01:33:12.3+02:00", "2025-10-09T23:33:12.300000Z"),
             ("2025-10-10T01:33:12.123456789Z", "2025-10-10T01:33:12.123456Z"),
+            ("2025-10-10T01:33:12.345678+02:00 x", "2025-10-09T23:33:12.345678Z"),
+            ("2025-10-10T01:33:59.000001+02:00 x", "2025-10-09T23:33:59.000001Z"),
+            ("2025-10-10T01:33:60.999999+02:00", "2025-10-09T23:34:00.999999Z"),
+            ("2025-10-10T01:33:13.345678-02:00", "2025-10-10T03:33:13.345678Z"),
+            ("2025-10-10T01:33:13.345678-02:00", "2025-10-10T03:33:13.345678Z"),
+            ("2025-10-10T01:33:1x.345678-02:00", ""),
+            ("2025-10-10T01:33:13.34567x-02:00", "2025-10-09T23:33:13.345670Z"),
             ("2025-10-10T01:33:12-0330", "2025-10-10T05:03:12.000000Z"),
             ("2025-10-10T01:33:12+02 x", "2025-10-09T23:33:12.000000Z"),
             ("2026-11-20 17:48:41+00:00 INFO", "2026-11-20T17:48:41.000000Z"),

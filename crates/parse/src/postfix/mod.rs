@@ -24,8 +24,9 @@ use crate::{policyd_spf, postgrey};
 
 /// Reads a line whose tag is `postfix[-x]/(.../)?daemon`.
 pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
-    let (service, daemon) = parts(event.tag.bytes());
-    let Some(program) = program(daemon) else { return neighbour(event, daemon, message) };
+    let tag = event.tag.bytes();
+    let plain = tag.strip_prefix(b"postfix/").and_then(|daemon| Some((program(daemon)?, &b""[..])));
+    let Some((program, service)) = plain.or_else(|| named(tag)) else { return neighbour(event, message) };
     event.program = program;
     event.service = Text::new(if service.is_empty() && is_server(program) { b"smtp" } else { service });
     if read(event, message).is_none() {
@@ -41,8 +42,8 @@ fn forget(event: &mut Event<'_>) {
 }
 
 /// Policy services that log as if they belonged to Postfix.
-fn neighbour<'a>(event: &mut Event<'a>, name: &[u8], message: &'a [u8]) {
-    match name {
+fn neighbour<'a>(event: &mut Event<'a>, message: &'a [u8]) {
+    match parts(event.tag.bytes()).1 {
         b"policy-spf" | b"policyd-spf" => {
             event.program = Program::PolicydSpf;
             policyd_spf::parse(event, message);
@@ -57,7 +58,13 @@ fn neighbour<'a>(event: &mut Event<'a>, name: &[u8], message: &'a [u8]) {
 
 /// Whether the tag's last part is the name of a Postfix daemon.
 pub(crate) fn is_daemon(tag: &[u8]) -> bool {
-    program(parts(tag).1).is_some()
+    named(tag).is_some()
+}
+
+/// The daemon, and the service's name.
+fn named(tag: &[u8]) -> Option<(Program, &[u8])> {
+    let (service, daemon) = parts(tag);
+    Some((program(daemon)?, service))
 }
 
 /// The middle of the tag, which is the service's name, and the daemon: `postfix/submission/smtpd`.
