@@ -1,5 +1,6 @@
 //! The lab's mail host under attack, guarded by Mailward.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -97,9 +98,10 @@ fn show(lab: &Lab, mailward: &Path) -> Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-type Lines = std::io::Lines<BufReader<ChildStdout>>;
+pub(crate) type Lines = std::io::Lines<BufReader<ChildStdout>>;
 
-fn start_guard(lab: &Lab, mailward: &Path) -> Result<(Guest, Lines)> {
+/// Starts `mailward guard` in the mail host; it tells what it does in JSON lines.
+pub(crate) fn start_guard(lab: &Lab, mailward: &Path) -> Result<(Guest, Lines)> {
     let config = lab.dir().join("etc/mailward");
     fs::create_dir_all(&config)?;
     fs::write(config.join("mailward.toml"), SETTINGS)?;
@@ -111,7 +113,8 @@ fn start_guard(lab: &Lab, mailward: &Path) -> Result<(Guest, Lines)> {
     let mut lines = BufReader::new(output).lines();
     // Its first line says that it guards.
     if let Some(first) = lines.next().transpose()? {
-        println!("{first}\n");
+        let note: serde_json::Value = serde_json::from_str(&first).unwrap_or_default();
+        println!("{}\n", note.get("text").and_then(serde_json::Value::as_str).unwrap_or(&first));
         return Ok((guest, lines));
     }
     let said = fs::read_to_string(lab.dir().join("log/guard.err")).unwrap_or_default();
@@ -137,6 +140,7 @@ impl Stage<'_> {
 
     /// Shows bans as they are announced, until the guard ends.
     fn follow(&self, lines: Lines) {
+        let mut of_attack: BTreeMap<Option<&str>, usize> = BTreeMap::new();
         for line in lines.map_while(Result::ok) {
             let Some(ban) = Ban::parse(&line) else { continue };
             self.bans.fetch_add(1, Ordering::Relaxed);
@@ -146,7 +150,9 @@ impl Stage<'_> {
                 .iter()
                 .find(|(_, from, _)| from.iter().any(|&address| ban.covers(address)))
                 .map(|(attack, _, since)| (attack.name, at - since));
-            screen::ban(&ban, at, attack);
+            let n = of_attack.entry(attack.map(|(name, _)| name)).or_default();
+            *n += 1;
+            screen::ban(&ban, at, attack, *n);
             for innocent in INNOCENTS.iter().filter(|innocent| ban.covers(innocent.address)) {
                 println!("{at:6.1} s  THIS HITS AN INNOCENT: {} ({})", innocent.name, innocent.address);
                 let mut wronged = self.wronged.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 //! As root on a machine with Postfix and Dovecot: the lab's mail host comes up, Mailward guards it, attackers attack and
 //! honest users work. Elsewhere: what Mailward would have decided in the bundled incident.
 
-mod live;
+pub(crate) mod live;
 mod replay;
 mod screen;
 
@@ -43,7 +43,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     live::run(&mailward)
 }
 
-fn build() -> Result<PathBuf> {
+/// Builds Mailward as developers run it.
+pub(crate) fn build() -> Result<PathBuf> {
     println!("Building Mailward ...");
     let status = tool::cargo()?
         .current_dir(tool::root()?)

@@ -12,11 +12,18 @@ pub(super) fn decision(line: &str) {
     }
 }
 
-/// A ban in the live run: how long after the attack's first attempt it came.
-pub(super) fn ban(ban: &Ban, at: f64, attack: Option<(&str, f64)>) {
+/// So many bans of one attack are shown; a botnet's others are only counted.
+const SHOWN: usize = 4;
+
+/// The `n`th ban of an attack in the live run, from 1: how long after the attack's first attempt it came.
+pub(super) fn ban(ban: &Ban, at: f64, attack: Option<(&str, f64)>, n: usize) {
     let who =
         attack.map_or_else(String::new, |(name, after)| format!("{name}, {after:.1} s after its start: "));
-    println!("{at:6.1} s  BAN {:<22} {who}{}", ban.target, ban.reason);
+    if n <= SHOWN {
+        println!("{at:6.1} s  BAN {:<22} {who}{}", ban.target, ban.reason);
+    } else if let Some((name, _)) = attack.filter(|_| n == SHOWN + 1) {
+        println!("{at:6.1} s  BAN ... and more of {name}");
+    }
 }
 
 /// The attacks and how they ended.
