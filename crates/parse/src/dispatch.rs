@@ -11,12 +11,12 @@ use crate::{
 /// drift: its lines are notices.
 pub(crate) fn dispatch<'a>(event: &mut Event<'a>, message: &'a [u8]) {
     let tag = event.tag.bytes();
+    if tag.starts_with(b"postfix") {
+        return postfix::parse(event, message);
+    }
     if message.starts_with(b"pam_") && writes_pam(tag) {
         event.program = Program::Pam;
         return pam::parse(event, message);
-    }
-    if tag.starts_with(b"postfix") {
-        return postfix::parse(event, message);
     }
     if tag.starts_with(b"dovecot") {
         event.program = Program::DovecotService;

@@ -55,14 +55,13 @@ pub(crate) fn read<'a>(line: &'a [u8], clock: &mut Clock) -> Framed<'a> {
 
 /// The same for a line inside another frame, whose time counts unless the line's own is exact.
 fn read_within<'a>(line: &'a [u8], clock: &mut Clock, outer: Option<Timestamp>) -> Framed<'a> {
-    let line = without_colours(line);
-    if let Some(framed) = rfc5424::read(line, clock) {
-        return framed;
+    match clock.stamp(line, outer) {
+        Some((stamp, rest)) => stamped(stamp, rest, clock, outer),
+        None => wrapped(line, clock, outer),
     }
-    let line = without_priority(line);
-    let Some((stamp, rest)) = clock.stamp(line, outer) else {
-        return unstamped(line, outer.unwrap_or_else(|| clock.last()));
-    };
+}
+
+fn stamped<'a>(stamp: Stamp, rest: &'a [u8], clock: &mut Clock, outer: Option<Timestamp>) -> Framed<'a> {
     let time = match (stamp, outer) {
         (Stamp::Local(_), Some(outer)) => outer,
         (Stamp::Exact(time) | Stamp::Local(time), _) => time,
@@ -70,6 +69,19 @@ fn read_within<'a>(line: &'a [u8], clock: &mut Clock, outer: Option<Timestamp>) 
     match container_runtime(rest) {
         Some(inner) if outer.is_none() => read_within(inner, clock, Some(time)),
         _ => header::read(rest, time),
+    }
+}
+
+/// A line that begins with something else than its stamp: colours, a priority, RFC 5424, or that has none.
+fn wrapped<'a>(line: &'a [u8], clock: &mut Clock, outer: Option<Timestamp>) -> Framed<'a> {
+    let line = without_colours(line);
+    if let Some(framed) = rfc5424::read(line, clock) {
+        return framed;
+    }
+    let line = without_priority(line);
+    match clock.stamp(line, outer) {
+        Some((stamp, rest)) => stamped(stamp, rest, clock, outer),
+        None => unstamped(line, outer.unwrap_or_else(|| clock.last())),
     }
 }
 
@@ -83,12 +95,17 @@ fn unstamped(line: &[u8], time: Timestamp) -> Framed<'_> {
 
 /// `stdout F text`: podman's k8s-file and the Kubernetes container runtimes, after their stamp.
 fn container_runtime(rest: &[u8]) -> Option<&[u8]> {
-    let rest = rest.strip_prefix(b" stdout ").or_else(|| rest.strip_prefix(b" stderr "))?;
+    let rest = rest.strip_prefix(b" std")?;
+    let rest = rest.strip_prefix(b"out ").or_else(|| rest.strip_prefix(b"err "))?;
     rest.strip_prefix(b"F ").or_else(|| rest.strip_prefix(b"P "))
 }
 
 /// `message repeated 2 times: [ text]` of rsyslog's `$RepeatedMsgReduction`: how often, and the text.
+#[inline]
 pub(crate) fn repeated(message: &[u8]) -> (u32, &[u8]) {
+    if message.first() != Some(&b'm') {
+        return (1, message);
+    }
     inner_of_repeated(message).unwrap_or((1, message))
 }
 

@@ -81,15 +81,18 @@ fn failures(counts: &[u8]) -> Option<u32> {
 
 /// `lost connection after STAGE from client`, also `timeout`, `too many errors` and `bare <LF> received`.
 fn broken_off<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
-    let (what, _) = split_str(text.get(..64).unwrap_or(text), b" after ")?;
-    let (kind, reason) = match what {
-        b"lost connection" => (EventKind::LostConnection, Reason::ConnectionLost),
-        b"timeout" => (EventKind::Timeout, Reason::Timeout),
-        b"too many errors" => (EventKind::TooManyErrors, Reason::TooManyErrors),
-        b"bare <LF> received" | b"bare <CR> received" => (EventKind::BareNewline, Reason::BareNewline),
-        _ => return None,
+    let (kind, reason, rest) = if let Some(rest) = text.strip_prefix(b"lost connection after ") {
+        (EventKind::LostConnection, Reason::ConnectionLost, rest)
+    } else if let Some(rest) = text.strip_prefix(b"timeout after ") {
+        (EventKind::Timeout, Reason::Timeout, rest)
+    } else if let Some(rest) = text.strip_prefix(b"too many errors after ") {
+        (EventKind::TooManyErrors, Reason::TooManyErrors, rest)
+    } else {
+        let rest = text.strip_prefix(b"bare <LF> received after ");
+        let rest = rest.or_else(|| text.strip_prefix(b"bare <CR> received after "))?;
+        (EventKind::BareNewline, Reason::BareNewline, rest)
     };
-    let (command, rest) = split_str(text.get(what.len() + 7..)?, b" from ")?;
+    let (command, rest) = split_str(rest, b" from ")?;
     let (client, rest) = client(rest)?;
     rest.is_empty().then_some(())?;
     event.client = client;

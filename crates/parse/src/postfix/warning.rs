@@ -96,17 +96,10 @@ fn illegal_address<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
 
 /// `Connection rate limit exceeded: 31 from client for service submission`, by anvil's counts.
 fn limit<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
-    let (what, _) = split_str(text.get(..96).unwrap_or(text), LIMIT_EXCEEDED)?;
-    let (reason, stage) = match what {
-        b"Connection concurrency" => (Reason::TooManyConnections, Stage::Connect),
-        b"Connection rate" => (Reason::RateExceeded, Stage::Connect),
-        b"New TLS session rate" => (Reason::RateExceeded, Stage::Starttls),
-        b"Message delivery request rate" | b"Message rate" => (Reason::RateExceeded, Stage::Mail),
-        b"Recipient address rate" | b"Recipient rate" => (Reason::RateExceeded, Stage::Rcpt),
-        b"AUTH command rate" | b"Authentication rate" | b"AUTH rate" => (Reason::RateExceeded, Stage::Auth),
-        _ => return None,
-    };
-    let (number, rest) = word(text.get(what.len() + LIMIT_EXCEEDED.len()..)?);
+    let (reason, stage, rest) = LIMITS
+        .iter()
+        .find_map(|(words, reason, stage)| Some((*reason, *stage, text.strip_prefix(*words)?)))?;
+    let (number, rest) = word(rest.strip_prefix(b" limit exceeded: ")?);
     decimal32(number)?;
     let (client, _) = client(rest.strip_prefix(b"from ")?)?;
     event.client = client;
@@ -114,7 +107,16 @@ fn limit<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
     known_for(event, EventKind::LimitExceeded, reason, text)
 }
 
-const LIMIT_EXCEEDED: &[u8] = b" limit exceeded: ";
+const LIMITS: [(&[u8], Reason, Stage); 8] = [
+    (b"Connection concurrency", Reason::TooManyConnections, Stage::Connect),
+    (b"Connection rate", Reason::RateExceeded, Stage::Connect),
+    (b"New TLS session rate", Reason::RateExceeded, Stage::Starttls),
+    (b"Message delivery request rate", Reason::RateExceeded, Stage::Mail),
+    (b"Message rate", Reason::RateExceeded, Stage::Mail),
+    (b"Recipient address rate", Reason::RateExceeded, Stage::Rcpt),
+    (b"AUTH command rate", Reason::RateExceeded, Stage::Auth),
+    (b"AUTH rate", Reason::RateExceeded, Stage::Auth),
+];
 
 /// Warnings that need nobody: odd names in others' DNS, advice, and what libsasl repeats of a failed login.
 fn is_harmless(text: &[u8]) -> bool {

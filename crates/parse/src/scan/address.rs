@@ -22,7 +22,7 @@ fn leading(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
 }
 
 /// Dotted quad without leading zeros, as every program here prints it.
-#[inline]
+#[inline(always)]
 fn ipv4(bytes: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     let (a, rest) = octet(bytes)?;
     let (b, rest) = octet(rest.strip_prefix(b".")?)?;
@@ -31,79 +31,83 @@ fn ipv4(bytes: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     Some((Ipv4Addr::new(a, b, c, d), rest))
 }
 
-#[inline]
+/// One to three digits up to 255, without a leading zero. Four bytes at a time and without a branch on their number, which
+/// no processor could foretell.
+#[inline(always)]
 fn octet(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let digit = |b: &u8| Some(b.wrapping_sub(b'0')).filter(|digit| *digit < 10);
-    let (first, rest) = bytes.split_first()?;
-    let first = digit(first)?;
-    let Some((second, after)) = rest.split_first().and_then(|(b, after)| Some((digit(b)?, after))) else {
-        return Some((first, rest));
-    };
-    if first == 0 {
+    let Some(four) = bytes.first_chunk::<4>() else { return short_octet(bytes) };
+    let digits = u32::from_le_bytes(*four) ^ 0x3030_3030;
+    // The high bit of each byte that is no digit; the fourth may not be one.
+    let others = (digits.wrapping_add(0x7676_7676) | digits) & 0x8080_8080;
+    let length = others.trailing_zeros() / 8;
+    if others == 0 || length == 0 {
         return None;
     }
-    let two = first * 10 + second;
-    let Some((third, after)) = after.split_first().and_then(|(b, rest)| Some((digit(b)?, rest))).or(None)
-    else {
-        return Some((two, after));
-    };
-    Some((two.checked_mul(10)?.checked_add(third)?, after))
+    let aligned = digits << (8 * (3 - length));
+    let [hundreds, tens, ones, _] = aligned.to_le_bytes();
+    let value = u32::from(hundreds) * 100 + u32::from(tens) * 10 + u32::from(ones);
+    let least = [0, 0, 10, 100].get(length as usize)?;
+    let value = u8::try_from(value).ok().filter(|_| value >= *least)?;
+    Some((value, bytes.get(length as usize..)?))
+}
+
+/// The last octet of a line, with less than four bytes left.
+fn short_octet(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    let (value, rest) = number(bytes)?;
+    let is_plain = bytes.len() - rest.len() == 1 || bytes.first() != Some(&b'0');
+    Some((u8::try_from(value).ok().filter(|_| is_plain)?, rest))
 }
 
 /// Up to eight groups, one run of them as `::`, the last two perhaps as an IPv4 address (RFC 4291 section 2.2).
 fn ipv6(bytes: &[u8]) -> Option<(Ipv6Addr, &[u8])> {
-    let mut groups = [0_u16; 8];
-    let (mut count, mut gap) = (0_usize, None);
+    let mut bits = 0_u128;
+    let (mut count, mut gap) = (0, None);
     let mut rest = bytes;
     if let Some(after) = rest.strip_prefix(b"::") {
         (gap, rest) = (Some(0), after);
     }
     while count < 8 {
-        if count < 7
-            && let Some((v4, after)) = ipv4(rest)
-        {
-            let [a, b, c, d] = v4.octets();
-            *groups.get_mut(count)? = u16::from_be_bytes([a, b]);
-            *groups.get_mut(count + 1)? = u16::from_be_bytes([c, d]);
-            (count, rest) = (count + 2, after);
-            break;
-        }
         let Some((group, after)) = group(rest) else { break };
-        *groups.get_mut(count)? = group;
-        (count, rest) = (count + 1, after);
-        let Some(after) = rest.strip_prefix(b":") else { break };
-        if let Some(after) = after.strip_prefix(b":") {
-            if gap.replace(count).is_some() {
-                return None;
-            }
-            rest = after;
-        } else if count < 8 && after.first().is_some_and(u8::is_ascii_hexdigit) {
-            rest = after;
-        } else {
+        if after.first() == Some(&b'.') && count < 7 {
+            let (v4, after) = ipv4(rest)?;
+            (bits, count, rest) = (bits << 32 | u128::from(v4.to_bits()), count + 2, after);
             break;
         }
-    }
-    match gap {
-        Some(gap) if count < 8 => {
-            groups.get_mut(gap..)?.rotate_right(8 - count);
-            Some((Ipv6Addr::from(groups), rest))
+        (bits, count, rest) = (bits << 16 | u128::from(group), count + 1, after);
+        match rest {
+            [b':', b':', after @ ..] if gap.is_none() => (gap, rest) = (Some(count), after),
+            [b':', next, ..] if count < 8 && is_hex(*next) => rest = rest.get(1..)?,
+            _ => break,
         }
-        None if count == 8 => Some((Ipv6Addr::from(groups), rest)),
-        _ => None,
     }
+    Some((Ipv6Addr::from_bits(widened(bits, count, gap)?), rest))
+}
+
+/// The groups with as many zeros in the gap as are missing from eight.
+fn widened(bits: u128, count: u32, gap: Option<u32>) -> Option<u128> {
+    let Some(gap) = gap else { return (count == 8).then_some(bits) };
+    let after = count.checked_sub(gap)?;
+    let missing = 8_u32.checked_sub(count).filter(|missing| *missing > 0)?;
+    let low = bits & !(u128::MAX.checked_shl(16 * after).unwrap_or(0));
+    let high = (bits ^ low).checked_shl(16 * missing).unwrap_or(0);
+    Some(high | low)
 }
 
 /// One to four hexadecimal digits.
+#[inline(always)]
 fn group(bytes: &[u8]) -> Option<(u16, &[u8])> {
     let mut value = 0;
-    let mut rest = bytes;
-    for _ in 0..4 {
-        let Some((digit, after)) = rest.split_first() else { break };
-        let Some(digit) = char::from(*digit).to_digit(16) else { break };
-        value = value << 4 | digit as u16;
-        rest = after;
+    let mut length = 0;
+    for &b in bytes.iter().take(4).take_while(|b| is_hex(**b)) {
+        // '0' is 0x30, 'A' 0x41 and 'a' 0x61: bit 6 tells the letters.
+        value = value << 4 | u16::from((b & 0xf) + 9 * (b >> 6));
+        length += 1;
     }
-    (rest.len() < bytes.len()).then_some((value, rest))
+    (length > 0).then_some((value, bytes.get(length..)?))
+}
+
+const fn is_hex(b: u8) -> bool {
+    b.is_ascii_hexdigit()
 }
 
 /// Without a zone in front: `%eth0`, at most 15 bytes (`IFNAMSIZ`).

@@ -70,8 +70,31 @@ pub(crate) fn trim_start(bytes: &[u8]) -> &[u8] {
 /// A decimal number in front and what follows it; too large a number is `None`.
 #[inline]
 pub(crate) fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    if let Some(eight) = bytes.first_chunk::<8>()
+        && let Some((value, length)) = short_number(u64::from_le_bytes(*eight))
+    {
+        return Some((value, bytes.get(length..)?));
+    }
     let (digits, rest) = take_until(bytes, |b| !b.is_ascii_digit());
     Some((decimal(digits)?, rest))
+}
+
+/// The value and length of one to seven digits in front of eight bytes, without a branch on how many they are.
+#[inline]
+fn short_number(eight: u64) -> Option<(u64, usize)> {
+    let digits = eight ^ 0x3030_3030_3030_3030;
+    // The high bit of each byte that is no digit.
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+    let length = others.trailing_zeros() / 8;
+    if others == 0 || length == 0 {
+        return None;
+    }
+    // The digits at the high end, so that the last is the ones; then pairs, fours and all eight are added up.
+    let digits = digits << (64 - 8 * length);
+    let pairs = (digits & 0x0f0f_0f0f_0f0f_0f0f).wrapping_mul(2_561) >> 8;
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(6_553_601) >> 16;
+    let value = (fours & 0x0000_ffff_0000_ffff).wrapping_mul(42_949_672_960_001) >> 32;
+    Some((value, length as usize))
 }
 
 /// The whole of `digits` as a decimal number.
@@ -118,6 +141,13 @@ mod tests {
         assert_eq!(rsplit_str(b"a from=<b from=<c", b" from=<"), Some((&b"a from=<b"[..], &b"c"[..])));
         assert_eq!(split_str(b"a; b; c", b"; "), Some((&b"a"[..], &b"b; c"[..])));
         assert_eq!(rsplit_str(b"abc", b"abcd"), None);
+        for digits in 1..19 {
+            let text = &"1234567890123456789"[..digits];
+            let line = format!("{text}]: more and more");
+            let got = number(line.as_bytes()).unwrap();
+            assert_eq!(got, (text.parse().unwrap(), &line.as_bytes()[digits..]));
+        }
+        assert_eq!(number(b"00000007x2345"), Some((7, &b"x2345"[..])));
         assert_eq!(number(b"12x"), Some((12, &b"x"[..])));
         assert_eq!(number(b"99999999999999999999"), None);
         assert_eq!(number(b"x"), None);
