@@ -3,6 +3,7 @@
 
 mod analysis;
 mod cli;
+mod config;
 mod guard;
 mod json;
 mod record;

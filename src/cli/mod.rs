@@ -1,7 +1,9 @@
 //! The command line: what each command takes, and the exit codes.
 
 mod analyze;
+mod config;
 mod guard;
+mod init;
 mod input;
 mod parse;
 mod remote;

@@ -1,0 +1,151 @@
+//! The settings as the program uses them.
+
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+use mailward_decide::{Budget, Ladder};
+use mailward_detect::{Capacity, Patience, Rules};
+use mailward_model::Network;
+use mailward_store::Retention;
+
+/// All settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) sources: Sources,
+    pub(crate) guard: Guard,
+    pub(crate) firewall: Firewall,
+    pub(crate) never_ban: NeverBan,
+    pub(crate) ladder: Ladder,
+    pub(crate) budget: Budget,
+    pub(crate) patience: Patience,
+    pub(crate) memory: Capacity,
+    pub(crate) retention: Retention,
+    pub(crate) rules: Rules,
+}
+
+/// A value that is found out unless somebody sets it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Auto<T> {
+    /// Found out.
+    #[default]
+    Auto,
+    /// Set.
+    Set(T),
+}
+
+/// `[sources]`: where lines come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sources {
+    /// Log files; their rotations are found by themselves.
+    pub(crate) files: Auto<Vec<PathBuf>>,
+    /// Whether the journal is read.
+    pub(crate) journal: Auto<bool>,
+    /// What of the journal.
+    pub(crate) journal_matches: Vec<String>,
+    /// The zone of stamps that do not tell theirs: `local`, or a name of the time zone database.
+    pub(crate) time_zone: String,
+}
+
+impl Default for Sources {
+    fn default() -> Self {
+        // Facility 2 is mail (RFC 5424 section 6.2.1): Postfix and Dovecot both log to it.
+        let journal_matches = vec!["SYSLOG_FACILITY=2".to_owned()];
+        Self { files: Auto::Auto, journal: Auto::Auto, journal_matches, time_zone: "local".into() }
+    }
+}
+
+impl Sources {
+    /// The zone of stamps that do not tell theirs; none if there is no zone of that name on this host.
+    pub(crate) fn zone(&self) -> Option<TimeZone> {
+        match self.time_zone.as_str() {
+            "local" => Some(TimeZone::system()),
+            "UTC" => Some(TimeZone::UTC),
+            name => TimeZone::get(name).ok(),
+        }
+    }
+}
+
+/// Whether bans are enforced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// They are.
+    #[default]
+    Enforce,
+    /// They are only decided and recorded.
+    DryRun,
+}
+
+impl Mode {
+    /// The stable name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::DryRun => "dry-run",
+        }
+    }
+}
+
+/// `[guard]`: the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Guard {
+    pub(crate) mode: Mode,
+    /// Where it keeps what must survive a restart.
+    pub(crate) state_directory: PathBuf,
+    /// The control socket.
+    pub(crate) socket: PathBuf,
+    /// The group that may use it.
+    pub(crate) socket_group: String,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Enforce,
+            state_directory: "/var/lib/mailward".into(),
+            socket: "/run/mailward/control.sock".into(),
+            socket_group: "root".into(),
+        }
+    }
+}
+
+/// `[firewall]`: how bans reach the kernel, and Postfix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Firewall {
+    pub(crate) enabled: bool,
+    /// Ports, action and table.
+    pub(crate) options: mailward_enforce::Options,
+    /// A CIDR table for postscreen, beside or instead of the kernel.
+    pub(crate) postscreen_table: Option<PathBuf>,
+}
+
+impl Default for Firewall {
+    fn default() -> Self {
+        Self { enabled: true, options: mailward_enforce::Options::default(), postscreen_table: None }
+    }
+}
+
+/// `[never-ban]`: who is never banned, beside what no configuration removes (loopback, private networks).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NeverBan {
+    pub(crate) networks: Vec<NamedNetwork>,
+    /// Where the operator is logged in from.
+    pub(crate) operator_session: bool,
+    /// Postfix's `mynetworks`.
+    pub(crate) mynetworks: bool,
+    /// Addresses of this host.
+    pub(crate) own_addresses: bool,
+}
+
+impl Default for NeverBan {
+    fn default() -> Self {
+        Self { networks: Vec::new(), operator_session: true, mynetworks: true, own_addresses: true }
+    }
+}
+
+/// A network, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedNetwork {
+    pub(crate) network: Network,
+    /// Whose it is; may be empty.
+    pub(crate) comment: String,
+}

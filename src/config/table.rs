@@ -1,0 +1,305 @@
+//! Every setting, as one table: name, meaning, limits, and where it goes.
+
+use std::ops::RangeInclusive;
+
+use mailward_detect::Rule;
+
+use super::field::{Field, Measured, Value, within};
+use super::mistake::Mistakes;
+use super::settings::Settings;
+
+/// A section of the file.
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    /// What it is about; lines of a comment.
+    pub(super) about: &'static str,
+    pub(super) settings: &'static [Setting<Settings>],
+}
+
+/// A setting of `T`: of everything, or of a rule.
+pub(super) struct Setting<T> {
+    pub(super) key: &'static str,
+    /// What it means, in one line.
+    pub(super) about: &'static str,
+    /// Takes the value, or tells the mistake.
+    pub(super) read: fn(&mut T, &Value<'_>, &mut Mistakes<'_>),
+    /// The value as TOML.
+    pub(super) show: fn(&T) -> String,
+    /// Between what it must lie, in words, where it has limits.
+    pub(super) limits: Option<fn(&T) -> String>,
+}
+
+macro_rules! setting {
+    ($key:literal, $($field:ident).+, $about:literal) => {
+        Setting {
+            key: $key,
+            about: $about,
+            read: |all, value, mistakes| {
+                if let Some(read) = Field::read($key, value, mistakes) {
+                    all.$($field).+ = read;
+                }
+            },
+            show: |all| Field::show(&all.$($field).+),
+            limits: None,
+        }
+    };
+    ($key:literal, $($field:ident).+, $limits:expr, $about:literal) => {
+        Setting {
+            key: $key,
+            about: $about,
+            read: |all, value, mistakes| {
+                if let Some(read) = within($key, &$limits, value, mistakes) {
+                    all.$($field).+ = read;
+                }
+            },
+            show: |all| Field::show(&all.$($field).+),
+            limits: Some(|all| limits_of(&all.$($field).+, &$limits)),
+        }
+    };
+}
+
+fn limits_of<F: Measured>(_: &F, limits: &RangeInclusive<u64>) -> String {
+    format!("{} to {}", F::words(*limits.start()), F::words(*limits.end()))
+}
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 86_400;
+/// As durations are printed: 52 weeks.
+const YEAR: u64 = 364 * DAY;
+/// As long as histories go back, and as rules look.
+const LONGEST_WINDOW: u64 = 28 * DAY;
+
+/// All sections but the rules, in the order in which they are printed.
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        name: "sources",
+        about: "Where log lines come from.",
+        settings: &[
+            setting!(
+                "files",
+                sources.files,
+                "Log files, each with its rotations. \"auto\" finds those of Postfix, Dovecot and docker-mailserver."
+            ),
+            setting!(
+                "journal",
+                sources.journal,
+                "Whether to read the systemd journal. \"auto\" does so where files is \"auto\", too, and the mail log is nowhere else."
+            ),
+            setting!(
+                "journal-matches",
+                sources.journal_matches,
+                "What of the journal, as journalctl(1) takes it; facility 2 is mail. [] is everything."
+            ),
+            setting!(
+                "time-zone",
+                sources.time_zone,
+                "The zone of time stamps without one: \"local\", or a name such as \"Europe/Berlin\"."
+            ),
+        ],
+    },
+    Section {
+        name: "guard",
+        about: "The daemon.",
+        settings: &[
+            setting!(
+                "mode",
+                guard.mode,
+                "\"enforce\" bans; \"dry-run\" decides and records the same, and bans nobody."
+            ),
+            setting!(
+                "state-directory",
+                guard.state_directory,
+                "Where bans, offences and the places in the logs are kept. A change needs a restart."
+            ),
+            setting!(
+                "socket",
+                guard.socket,
+                "Where the commands reach the daemon. A change needs a restart."
+            ),
+            setting!(
+                "socket-group",
+                guard.socket_group,
+                "The group that may use the commands, beside root. A change needs a restart."
+            ),
+        ],
+    },
+    Section {
+        name: "firewall",
+        about: "How bans reach the kernel: a table of our own, before the rules of Docker and everybody else.",
+        settings: &[
+            setting!("enabled", firewall.enabled, "Whether the kernel drops what banned addresses send."),
+            setting!(
+                "ports",
+                firewall.options.ports,
+                "The TCP ports that are closed to them; \"all\" closes everything, SSH as well."
+            ),
+            setting!(
+                "action",
+                firewall.options.action,
+                "\"drop\" answers nothing; \"reset\" tells the client at once that nobody is there."
+            ),
+            setting!(
+                "table",
+                firewall.options.table,
+                "The name of the nftables table in the family inet. Nobody else may use it."
+            ),
+            setting!(
+                "postscreen-table",
+                firewall.postscreen_table,
+                "A CIDR table for postscreen_access_list, where the kernel may not be touched; or \"none\"."
+            ),
+        ],
+    },
+    Section {
+        name: "never-ban",
+        about: "Who is never banned. Loopback, link-local and private networks never are, whatever stands here.",
+        settings: &[
+            setting!(
+                "networks",
+                never_ban.networks,
+                "Addresses and networks, with a comment that says whose they are."
+            ),
+            setting!(
+                "operator-session",
+                never_ban.operator_session,
+                "Whoever is logged in to this host right now."
+            ),
+            setting!("mynetworks", never_ban.mynetworks, "What Postfix has in mynetworks."),
+            setting!(
+                "own-addresses",
+                never_ban.own_addresses,
+                "The addresses of this host, and the networks of its container bridges."
+            ),
+        ],
+    },
+    Section {
+        name: "ladder",
+        about: "How bans grow with each repeat.",
+        settings: &[
+            setting!(
+                "steps",
+                ladder.steps,
+                "The first ban, the second, and so on; the last one repeats. A rule that asks for longer gets longer."
+            ),
+            setting!("most", ladder.most, MINUTE..=10 * YEAR, "No ban by a rule is longer."),
+            setting!(
+                "memory",
+                ladder.memory,
+                DAY..=10 * YEAR,
+                "After so long without a ban, an address starts from the first step again."
+            ),
+        ],
+    },
+    Section {
+        name: "budget",
+        about: "What stops a rule that runs away. Over it nobody is banned any more, and `mailward status` says so.",
+        settings: &[
+            setting!(
+                "bans-per-minute",
+                budget.bans_per_minute,
+                1..=1_000_000,
+                "Bans by rules in any minute."
+            ),
+            setting!("active-bans", budget.active_bans, 1..=10_000_000, "Bans by rules at once."),
+            setting!(
+                "ipv4-addresses",
+                budget.ipv4_addresses,
+                1..=1 << 32,
+                "IPv4 addresses that bans by rules cover at once."
+            ),
+            setting!(
+                "ipv6-networks",
+                budget.ipv6_networks,
+                1..=1 << 48,
+                "IPv6 /64 networks that bans by rules cover at once."
+            ),
+        ],
+    },
+    Section {
+        name: "patience",
+        about: "With how much patience the known are judged: places where somebody logs in, and servers that deliver mail.",
+        settings: &[
+            setting!(
+                "memory",
+                patience.memory,
+                DAY..=YEAR,
+                "How long a login or a delivery makes its place known."
+            ),
+            setting!(
+                "factor",
+                patience.factor,
+                1..=1_000,
+                "What the threshold of a rule is multiplied by for them."
+            ),
+        ],
+    },
+    Section {
+        name: "memory",
+        about: "How much is remembered at the most, whatever is sent; a source takes about 100 bytes. A change needs a restart.",
+        settings: &[
+            setting!(
+                "sources",
+                memory.sources,
+                1_000..=100_000_000,
+                "Addresses with offences; the oldest and least guilty make room."
+            ),
+            setting!("networks", memory.networks, 1_000..=100_000_000, "Networks with guilty addresses."),
+            setting!("accounts", memory.accounts, 1_000..=100_000_000, "Accounts that were tried."),
+            setting!(
+                "places",
+                memory.places,
+                1_000..=100_000_000,
+                "Places of successful logins, and mail servers that deliver."
+            ),
+        ],
+    },
+    Section {
+        name: "retention",
+        about: "How long things are kept on disk.",
+        settings: &[
+            setting!("offences", retention.offences, DAY..=10 * YEAR, "Offences with their log lines."),
+            setting!(
+                "offence-rows",
+                retention.offence_rows,
+                1_000..=1_000_000_000,
+                "And at most so many of them."
+            ),
+            setting!(
+                "guesses",
+                retention.guesses,
+                MINUTE..=YEAR,
+                "Digits of the hashes of guessed passwords, where Dovecot logs them."
+            ),
+            setting!("bans", retention.bans, DAY..=10 * YEAR, "Bans after their end, with what led to them."),
+            setting!("logins", retention.logins, DAY..=10 * YEAR, "From where each account logs in."),
+            setting!("hourly", retention.hourly, DAY..=100 * YEAR, "Counts per hour."),
+            setting!(
+                "bytes",
+                retention.bytes,
+                16 << 20..=1 << 44,
+                "The database grows no larger; the oldest offences go first."
+            ),
+            setting!(
+                "work",
+                retention.work,
+                100..=1_000_000,
+                "Rows that are forgotten in one go, so that the log never waits."
+            ),
+        ],
+    },
+];
+
+/// What can be set of a rule, under `[rules.<id>]`.
+pub(super) const OF_RULE: &[Setting<Rule>] = &[
+    setting!("enabled", enabled, "Whether it is applied."),
+    setting!("threshold", threshold, 1..=1_000_000, "How much fills the window."),
+    setting!("window", window, 1..=LONGEST_WINDOW, "How long the window is."),
+    BAN,
+];
+
+/// How long the first ban of a rule is.
+pub(super) const BAN: Setting<Rule> =
+    setting!("ban", ban, MINUTE..=10 * YEAR, "How long the first ban is; later ones grow by the ladder.");
+
+/// The name of the section of the rules.
+pub(super) const RULES: &str = "rules";
