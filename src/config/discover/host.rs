@@ -75,9 +75,18 @@ impl Host {
 
 /// `name = value` lines, as postconf(1) and doveconf(1) print them; the last one of a name.
 pub(super) fn value<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let values = text.lines().filter_map(|line| {
+    let mut values = text.lines().filter_map(|line| {
         let (key, value) = line.split_once('=')?;
         (key.trim() == name).then_some(value.trim())
     });
-    values.last()
+    values.next_back()
+}
+
+/// The number of a group in /etc/group (group(5)).
+pub(crate) fn group_number(host: &Host, name: &str) -> Option<u32> {
+    let text = host.read("/etc/group")?;
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+    })
 }
