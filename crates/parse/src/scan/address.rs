@@ -13,7 +13,7 @@ pub(crate) fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// An address in front, and what follows it.
-fn leading(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
+pub(crate) fn leading(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
     if let Some((v4, rest)) = ipv4(bytes) {
         return Some((IpAddr::V4(v4), rest));
     }
