@@ -20,7 +20,16 @@ pub struct Store {
     syncing: bool,
     /// Held for life: one process writes. Not on the database itself, because closing a file drops every POSIX lock that
     /// the process has on it, and SQLite's are of that kind.
-    lock: Option<File>,
+    lock: Option<Lock>,
+}
+
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being started may hold a copy until its exec.
+        let _ = self.0.unlock();
+    }
 }
 
 impl core::fmt::Debug for Store {
@@ -37,7 +46,9 @@ impl Store {
     /// [`StoreError`]; among them another process that writes, a newer schema, a damaged file.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         make_files(path).map_err(|error| StoreError::of_io(&error, "make the store", path))?;
-        Self::open_locked(path, lock(path)?)
+        let lock = lock(path)?;
+        let (connection, codes) = open_to_write(path)?;
+        Ok(Self { path: path.into(), connection, codes, syncing: false, lock: Some(lock) })
     }
 
     /// Opens an existing store to read, beside the process that writes.
@@ -63,13 +74,11 @@ impl Store {
     pub fn reopen(&mut self) -> Result<(), StoreError> {
         let path = self.path.clone();
         make_files(&path).map_err(|error| StoreError::of_io(&error, "make the store", &path))?;
-        let lock = match &self.lock {
-            Some(held) => {
-                held.try_clone().map_err(|error| StoreError::of_io(&error, "open the store", &path))?
-            }
-            None => lock(&path)?,
-        };
-        *self = Self::open_locked(&path, lock)?;
+        if self.lock.is_none() {
+            self.lock = Some(lock(&path)?);
+        }
+        (self.connection, self.codes) = open_to_write(&path)?;
+        self.syncing = false;
         Ok(())
     }
 
@@ -98,18 +107,6 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    fn open_locked(path: &Path, lock: File) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::of_sqlite(&error, "open the store", path);
-        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
-        let found = version(&connection, path)?;
-        prepare(&mut connection, found).map_err(failed)?;
-        health::quick(&connection, health::VITAL).map_err(failed)?.map_or(Ok(()), |detail| {
-            Err(StoreError::Corrupt { doing: "open the store", path: path.into(), detail })
-        })?;
-        let codes = codes(&mut connection).map_err(failed)?;
-        Ok(Self { path: path.into(), connection, codes, syncing: false, lock: Some(lock) })
     }
 
     /// Runs a question.
@@ -161,7 +158,7 @@ fn make_files(path: &Path) -> io::Result<()> {
     }
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+fn lock(path: &Path) -> Result<Lock, StoreError> {
     let failed = |error: io::Error| StoreError::of_io(&error, "lock the store", path);
     let file = OpenOptions::new()
         .write(true)
@@ -171,10 +168,23 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         .open(with_suffix(path, "-lock"))
         .map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.into() }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Only for who holds the lock.
+fn open_to_write(path: &Path) -> Result<(Connection, Codes), StoreError> {
+    let failed = |error| StoreError::of_sqlite(&error, "open the store", path);
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    let found = version(&connection, path)?;
+    prepare(&mut connection, found).map_err(failed)?;
+    if let Some(detail) = health::quick(&connection, health::VITAL).map_err(failed)? {
+        return Err(StoreError::Corrupt { doing: "open the store", path: path.into(), detail });
+    }
+    let codes = codes(&mut connection).map_err(failed)?;
+    Ok((connection, codes))
 }
 
 fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
