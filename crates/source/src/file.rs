@@ -19,6 +19,8 @@ pub(crate) struct LogFile {
     path: PathBuf,
     /// Where to begin where there is no cursor; none once begun.
     start: Option<Start>,
+    /// Whether there is a first cursor that nobody was told of.
+    begun: bool,
     current: Option<Generation>,
     /// Where to go on when no file is open.
     position: Position,
@@ -66,15 +68,26 @@ impl LogFile {
         let Cursor { current: position, previous } = cursor.unwrap_or_default();
         let before = previous.map(|Previous { position, closed }| Before { position, closed, late: None });
         let tally = Tally::default();
-        let mut file =
-            Self { path: path.to_path_buf(), start, current: None, position, before, live: None, tally };
+        let mut file = Self {
+            path: path.to_path_buf(),
+            start,
+            begun: false,
+            current: None,
+            position,
+            before,
+            live: None,
+            tally,
+        };
         file.reopen_before();
+        // The end is that of now. What keeps it from being found is told by the first look.
+        let _ = file.begin();
         file
     }
 
     /// The next lines, in this part of the buffer. An empty part only says that there is a first cursor.
     pub(crate) fn look(&mut self, buffer: &mut [u8]) -> io::Result<Option<Range<usize>>> {
-        if self.begin()? {
+        self.begin()?;
+        if std::mem::take(&mut self.begun) {
             return Ok(Some(0..0));
         }
         if let Some(lines) = self.late_lines(buffer) {
@@ -143,9 +156,9 @@ impl LogFile {
         current + other.map_or(0, |other| other.len())
     }
 
-    /// Decides where to begin without a cursor; whether it did just now.
-    fn begin(&mut self) -> io::Result<bool> {
-        let Some(start) = self.start else { return Ok(false) };
+    /// Decides where to begin without a cursor.
+    fn begin(&mut self) -> io::Result<()> {
+        let Some(start) = self.start else { return Ok(()) };
         let files = list(&self.path);
         let live = files.last().filter(|file| file.live);
         self.live = live.map(|live| live.id);
@@ -157,7 +170,8 @@ impl LogFile {
         let older = files.iter().rev().filter(|file| !file.live && !file.empty);
         self.before = older.filter_map(|file| Before::anchor(file).ok()).next();
         self.start = None;
-        Ok(true)
+        self.begun = true;
+        Ok(())
     }
 
     /// After a restart: the file before the current one may have late lines.

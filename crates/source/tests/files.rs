@@ -377,7 +377,8 @@ fn sources_take_turns() {
 #[test]
 fn wrong_use_is_told() {
     let spec = Spec::File("/var/log/mail.log".into());
-    let Err(error) = Reader::open(&[spec.clone()], |_| Some("nonsense".to_owned()), Start::End) else {
+    let Err(error) = Reader::open(std::slice::from_ref(&spec), |_| Some("nonsense".to_owned()), Start::End)
+    else {
         panic!()
     };
     assert!(
