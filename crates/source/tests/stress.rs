@@ -1,7 +1,13 @@
 //! 50,000 lines a second from another thread while the real logrotate(8) rotates in each of its ways, and the reader dies now
 //! and then: every line once, in order.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
