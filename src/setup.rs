@@ -1,31 +1,79 @@
 //! Settings and the host's facts, made into what the daemon and the other commands need.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use jiff::tz::TimeZone;
-use mailward_decide::NeverBan;
-use mailward_source::{Spec, Start};
+use mailward_decide::{Bans, NeverBan};
+use mailward_detect::Detector;
+use mailward_engine::Engine;
+use mailward_source::Start;
 
+use crate::cli::load;
+use crate::config::discover::{Host, protected_networks, specs};
+use crate::config::{Mode, Settings};
 use crate::guard::Setup;
 
-/// What the configuration and the host say.
-pub(crate) fn resolve(_config: Option<&Path>) -> anyhow::Result<Setup> {
+/// What the configuration and the host say, for the daemon.
+pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
+    let settings = load(config)?.settings;
+    let host = Host::this();
     Ok(Setup {
-        specs: vec![Spec::File("/var/log/mail.log".into())],
+        specs: specs(&settings.sources, &host),
         start: Start::Beginning,
-        enforce: true,
-        state: "/var/lib/mailward".into(),
-        socket: "/run/mailward/control.sock".into(),
-        socket_group: None,
-        firewall: Some(mailward_enforce::Options::default()),
-        postscreen: None,
-        never: NeverBan::built_in(),
-        rules: mailward_detect::Rules::default(),
-        patience: mailward_detect::Patience::default(),
-        capacity: mailward_detect::Capacity::default(),
-        ladder: mailward_decide::Ladder::default(),
-        budget: mailward_decide::Budget::default(),
-        retention: mailward_store::Retention::default(),
-        zone: TimeZone::system(),
+        enforce: settings.guard.mode == Mode::Enforce,
+        socket_group: group(&settings.guard.socket_group)?,
+        firewall: settings.firewall.enabled.then(|| settings.firewall.options.clone()),
+        never: never_ban(&settings, &host),
+        zone: settings.sources.zone().unwrap_or_else(TimeZone::system),
+        state: settings.guard.state_directory,
+        socket: settings.guard.socket,
+        postscreen: settings.firewall.postscreen_table,
+        rules: settings.rules,
+        patience: settings.patience,
+        capacity: settings.memory,
+        ladder: settings.ladder,
+        budget: settings.budget,
+        retention: settings.retention,
     })
+}
+
+/// Where the daemon listens.
+pub(crate) fn socket(config: Option<&Path>) -> anyhow::Result<PathBuf> {
+    Ok(load(config)?.settings.guard.socket)
+}
+
+/// An engine with the rules and lists of the configuration, that knows of nothing yet.
+pub(crate) fn engine(config: Option<&Path>, context: mailward_parse::Context) -> anyhow::Result<Engine> {
+    let settings = load(config)?.settings;
+    let never = never_ban(&settings, &Host::this());
+    let detector = Detector::new(settings.rules, settings.patience, settings.memory);
+    Ok(Engine::new(context, detector, Bans::new(never, settings.ladder, settings.budget)))
+}
+
+fn never_ban(settings: &Settings, host: &Host) -> NeverBan {
+    let mut never = NeverBan::built_in();
+    let ssh = std::env::var("SSH_CONNECTION").ok();
+    for (network, protection) in protected_networks(&settings.never_ban, host, ssh.as_deref()) {
+        never.protect(network, protection, None);
+    }
+    never
+}
+
+/// The number of a group, from `/etc/group`; none for an empty name.
+fn group(name: &str) -> anyhow::Result<Option<u32>> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let groups = std::fs::read_to_string("/etc/group").context("cannot read /etc/group")?;
+    let number = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1))?.and_then(|number| number.parse().ok())
+    });
+    let unknown = || {
+        crate::cli::Usage(format!(
+            "[guard] socket-group = \"{name}\": no such group; make it (groupadd --system {name}) or leave it empty"
+        ))
+    };
+    Ok(Some(number.ok_or_else(unknown)?))
 }

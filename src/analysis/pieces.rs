@@ -61,7 +61,7 @@ const SIZE: usize = 1 << 20;
 
 /// Gives out the pieces of a log, in order, while threads parse the next ones.
 pub(super) fn each(path: &Path, context: &Context, mut take: impl FnMut(&Piece)) -> anyhow::Result<()> {
-    let log = open(path)?;
+    let log = crate::cli::open(path)?;
     let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
     thread::scope(|scope| {
         // Each thread has a lane in, a lane out, and a way back for what can be used again.
@@ -138,11 +138,4 @@ fn parse(parser: &mut Parser, lines: &[u8], mut digest: Digest) -> Piece {
         digest.push(&event);
     }
     Piece { counts, digest }
-}
-
-fn open(path: &Path) -> anyhow::Result<Box<dyn std::io::Read + Send>> {
-    if path.as_os_str() == "-" {
-        return Ok(Box::new(std::io::stdin()));
-    }
-    Ok(mailward_source::open_any(path)?)
 }

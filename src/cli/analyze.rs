@@ -39,7 +39,7 @@ enum Form {
 /// Runs the command.
 pub(crate) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome> {
     let first = args.logs.files.first().context("no log named")?;
-    let engine = super::engine(config, args.logs.context(first)?)?;
+    let engine = crate::setup::engine(config, args.logs.context(first)?)?;
     let bar = progress(&args.logs.files);
     let report = analysis::analyze(&args.logs, engine, |bytes| bar.inc(bytes))?;
     bar.finish_and_clear();

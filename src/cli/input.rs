@@ -1,6 +1,5 @@
 //! Logs named on the command line.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use mailward_model::Timestamp;
 use mailward_parse::Context;
+use mailward_source::{Chunk, chunks, open_any};
 
 use super::Usage;
 
@@ -52,39 +52,26 @@ fn changed(path: &Path) -> Timestamp {
     Timestamp::from_micros(since.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX)))
 }
 
-/// Reads a log in blocks of whole lines; the last block may end without a newline.
+/// Reads a log in blocks of whole lines; compressed ones, too.
 pub(crate) fn each_block(
     path: &Path,
     mut block: impl FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut input: Box<dyn Read> = if path.as_os_str() == "-" {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(File::open(path).with_context(|| {
-            format!("cannot read {}; check the path and that you may read it (try sudo)", path.display())
-        })?)
-    };
-    let mut buffer = vec![0; 1 << 20];
-    let mut held = 0;
-    loop {
-        if held == buffer.len() {
-            buffer.resize(buffer.len() * 2, 0);
-        }
-        let free = buffer.get_mut(held..).unwrap_or_default();
-        let read = input.read(free).with_context(|| format!("cannot read {}", path.display()))?;
-        let (from, end) = (held, held + read);
-        let filled = buffer.get(..end).unwrap_or_default();
-        if read == 0 {
-            return if filled.is_empty() { Ok(()) } else { block(filled) };
-        }
-        let Some(last) = filled.get(from..).and_then(|new| new.iter().rposition(|byte| *byte == b'\n'))
-        else {
-            held = end;
-            continue;
-        };
-        let whole = from + last + 1;
-        block(filled.get(..whole).unwrap_or_default())?;
-        buffer.copy_within(whole..end, 0);
-        held = end - whole;
+    let mut log = chunks(open(path)?, BLOCK);
+    let mut chunk = Chunk::default();
+    while log.read(&mut chunk).with_context(|| format!("cannot read {}", path.display()))? {
+        block(chunk.lines())?;
     }
+    Ok(())
 }
+
+/// Opens a log, or standard input for `-`.
+pub(crate) fn open(path: &Path) -> anyhow::Result<Box<dyn Read + Send>> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(std::io::stdin()));
+    }
+    Ok(open_any(path)?)
+}
+
+/// Bytes of a block.
+const BLOCK: usize = 1 << 20;

@@ -1,6 +1,7 @@
 //! The command line: what each command takes, and the exit codes.
 
 mod analyze;
+mod completions;
 mod config;
 mod guard;
 mod init;
@@ -14,7 +15,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub(crate) use input::Logs;
+pub(crate) use config::load;
+pub(crate) use input::{Logs, open};
 
 /// Makes a self-hosted mail server (Postfix and Dovecot) safe and keeps it safe.
 #[derive(Debug, Parser)]
@@ -40,6 +42,8 @@ Start with:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Find Postfix, Dovecot and their logs, and write a commented mailward.toml.
+    Init(init::Args),
     /// The daemon: follows the logs and bans attackers in the kernel.
     Guard(guard::Args),
     /// How the daemon is: sources, bans, kernel, findings.
@@ -56,12 +60,18 @@ enum Command {
     Explain(remote::ExplainArgs),
     /// What is going on: sources, networks and accounts of the last hour.
     Top(remote::Print),
+    /// The configuration: every mistake, or every setting in force.
+    #[command(subcommand)]
+    Config(config::Command),
     /// The attacks in a log: what, from where, at whom, when, and what the rules would have done.
     Analyze(analyze::Args),
     /// Log lines into typed events, a JSON line each.
     Parse(parse::Args),
     /// What the rules would decide on a log, by the log's own time, a JSON line each.
     Replay(replay::Args),
+    /// Shell completions and man pages, made from this very command line.
+    #[command(hide = true)]
+    Completions(completions::Args),
 }
 
 /// How a command prints its data.
@@ -109,12 +119,16 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    let config = cli.config.as_deref();
     let daemon = || -> anyhow::Result<remote::Daemon> {
-        let configured = crate::setup::resolve(cli.config.as_deref())?.socket;
-        Ok(remote::Daemon::at(cli.socket.clone().unwrap_or(configured)))
+        let socket = cli.socket.clone().map_or_else(|| crate::setup::socket(config), Ok)?;
+        Ok(remote::Daemon::at(socket))
     };
     match &cli.command {
-        Command::Guard(args) => guard::run(cli.config.as_deref(), cli.socket.as_deref(), args),
+        Command::Init(args) => init::run(config, args),
+        Command::Config(command) => config::run(config, command),
+        Command::Completions(args) => completions::run(args),
+        Command::Guard(args) => guard::run(config, cli.socket.as_deref(), args),
         Command::Status(print) => daemon()?.status(print),
         Command::Bans(print) => daemon()?.bans(print),
         Command::Ban(args) => daemon()?.ban(args),
@@ -122,9 +136,9 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Allow(args) => daemon()?.allow(args),
         Command::Explain(args) => daemon()?.explain(args),
         Command::Top(print) => daemon()?.top(print),
-        Command::Analyze(args) => analyze::run(cli.config.as_deref(), args),
+        Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),
-        Command::Replay(args) => replay::run(cli.config.as_deref(), args),
+        Command::Replay(args) => replay::run(config, args),
     }
 }
 
@@ -146,15 +160,4 @@ fn complain(error: &anyhow::Error) {
         }
     }
     eprintln!("mailward: {text}");
-}
-
-/// An engine with the rules and lists of the configuration, that knows of nothing yet.
-fn engine(
-    config: Option<&std::path::Path>,
-    context: mailward_parse::Context,
-) -> anyhow::Result<mailward_engine::Engine> {
-    let setup = crate::setup::resolve(config)?;
-    let detector = mailward_detect::Detector::new(setup.rules, setup.patience, setup.capacity);
-    let bans = mailward_decide::Bans::new(setup.never, setup.ladder, setup.budget);
-    Ok(mailward_engine::Engine::new(context, detector, bans))
 }

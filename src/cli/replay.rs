@@ -44,7 +44,7 @@ pub(crate) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
         let context = args.logs.context(path)?;
         let engine = match &mut engine {
             Some(engine) => engine,
-            none => none.insert(super::engine(config, context)?),
+            none => none.insert(crate::setup::engine(config, context)?),
         };
         input::each_block(path, |block| {
             for line in split_lines(block) {

@@ -6,6 +6,7 @@ mod bench;
 mod demo;
 mod docs;
 mod lab;
+mod matrix;
 mod setup;
 mod test;
 mod tool;
@@ -26,6 +27,8 @@ enum Command {
     Demo(demo::Args),
     /// A real mail host, its users and its attackers, in network namespaces.
     Lab(lab::Args),
+    /// Every attack of the lab while Mailward guards its mail host.
+    Matrix(matrix::Args),
     /// Writes the bundled incident again, under examples/.
     Incident,
     /// Measures speed and memory, ours and the others'.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Lab(args) => lab::run(&args),
+        Command::Matrix(args) => matrix::run(&args),
         Command::Incident => lab::incident(),
         Command::Bench(args) => bench::run(&args),
         Command::Docs(args) => docs::run(&args),

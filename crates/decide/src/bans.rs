@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use foldhash::quality::RandomState;
+
 use mailward_model::{Ban, Network, Origin, Signal, Span, Subject, Timestamp};
 
 use crate::{Budget, Cleared, Ladder, NeverBan, Protected};
@@ -50,10 +52,10 @@ pub struct Bans {
     never: NeverBan,
     ladder: Ladder,
     budget: Budget,
-    active: HashMap<Network, Ban>,
+    active: HashMap<Network, Ban, RandomState>,
     ends: BTreeSet<(Timestamp, Network)>,
     /// Prefix lengths of active bans and how many have each, for IPv4 and IPv6: all that may cover an address.
-    prefixes: HashMap<(bool, u8), u32>,
+    prefixes: Vec<((bool, u8), u32)>,
     rungs: HashMap<Network, Rung>,
     minute: (Timestamp, u32),
     spent: Spent,
@@ -95,9 +97,9 @@ impl Bans {
             never,
             ladder,
             budget,
-            active: HashMap::new(),
+            active: HashMap::default(),
             ends: BTreeSet::new(),
-            prefixes: HashMap::new(),
+            prefixes: Vec::new(),
             rungs: HashMap::new(),
             minute: (Timestamp::default(), 0),
             spent: Spent::default(),
@@ -137,9 +139,9 @@ impl Bans {
     pub fn covering(&self, target: Network) -> Option<&Ban> {
         let v4 = target.address().is_ipv4();
         self.prefixes
-            .keys()
-            .filter(|(family, prefix)| *family == v4 && *prefix <= target.prefix())
-            .filter_map(|(_, prefix)| self.active.get(&Network::around(target.address(), *prefix)))
+            .iter()
+            .filter(|((family, prefix), _)| *family == v4 && *prefix <= target.prefix())
+            .filter_map(|((_, prefix), _)| self.active.get(&Network::around(target.address(), *prefix)))
             .max_by_key(|ban| (ban.until.is_none(), ban.until, ban.target))
     }
 
@@ -212,12 +214,10 @@ impl Bans {
             self.ends.remove(&(until, target));
         }
         let key = (target.address().is_ipv4(), target.prefix());
-        if let Some(number) = self.prefixes.get_mut(&key) {
+        if let Some((_, number)) = self.prefixes.iter_mut().find(|(known, _)| *known == key) {
             *number -= 1;
-            if *number == 0 {
-                self.prefixes.remove(&key);
-            }
         }
+        self.prefixes.retain(|(_, number)| *number > 0);
         self.spend(&ban, false);
         Some(ban)
     }
@@ -323,7 +323,11 @@ impl Bans {
         if ban.origin == Origin::Rule {
             self.remember_rung(ban.target, ban.step, ban.until.unwrap_or(ban.from));
         }
-        *self.prefixes.entry((ban.target.address().is_ipv4(), ban.target.prefix())).or_insert(0) += 1;
+        let key = (ban.target.address().is_ipv4(), ban.target.prefix());
+        match self.prefixes.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, number)) => *number += 1,
+            None => self.prefixes.push((key, 1)),
+        }
         self.spend(&ban, true);
         self.active.insert(ban.target, ban);
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use foldhash::quality::FixedState;
 use mailward_model::{
@@ -10,7 +11,6 @@ use mailward_model::{
 };
 
 use crate::bounded::{Bounded, Worth};
-use crate::connections::Connections;
 use crate::gateway::Gateway;
 use crate::joins::Joins;
 use crate::judge::judge;
@@ -60,7 +60,7 @@ const SEED: u64 = 0x6d61_696c_7761_7264;
 pub struct Detector {
     rules: Rules,
     /// The enabled rules that count offences, by kind.
-    by_kind: Vec<Vec<Rule>>,
+    by_kind: Vec<Arc<[Rule]>>,
     special: Special,
     patience: Patience,
     sources: Bounded<Source, History>,
@@ -69,7 +69,6 @@ pub struct Detector {
     accounts: Bounded<u64, Record>,
     places: Places,
     joins: Joins,
-    connections: Connections,
     gateway: Gateway,
     guesses: Bounded<u64, GuessedAt>,
     strangers: VecDeque<Stranger>,
@@ -143,7 +142,6 @@ impl Detector {
             accounts: Bounded::new(capacity.accounts),
             places: Places::new(capacity.places, patience.memory),
             joins: Joins::new(Self::PENDING),
-            connections: Connections::new(Self::PENDING),
             gateway: Gateway::default(),
             guesses: Bounded::new(capacity.places),
             strangers: VecDeque::new(),
@@ -181,18 +179,22 @@ impl Detector {
         let source = Source::of(address);
         let Some(history) = self.sources.get(&source) else { return Vec::new() };
         let standing = self.places.standing(source, time);
-        let rules = self.by_kind.iter().flatten().filter(|rule| rule.scope == Scope::Source);
+        let rules =
+            self.by_kind.iter().flat_map(|rules| rules.iter()).filter(|rule| rule.scope == Scope::Source);
         rules
             .map(|rule| {
                 let count = history.measure(rule.measure, query(rule, time, standing.precious));
-                (*rule, count, self.threshold(rule, standing))
+                (*rule, count, threshold(rule, standing, self.patience.factor))
             })
             .filter(|(_, count, _)| *count > 0)
             .collect()
     }
 
     /// Takes in an event; appends to `out` what there is to tell.
-    pub fn observe(&mut self, event: &Event<'_>, out: &mut Vec<Notice>) {
+    ///
+    /// What a source does while it is banned is told and not counted: in a live log these are lines that were under way,
+    /// in an old one they would not have come.
+    pub fn observe(&mut self, event: &Event<'_>, is_banned: impl Fn(IpAddr) -> bool, out: &mut Vec<Notice>) {
         let Some(client) = event.client else { return };
         if client.address.is_loopback() {
             return;
@@ -200,11 +202,11 @@ impl Detector {
         let source = Source::of(client.address);
         self.learn(event, client.address, source, out);
         if event.kind == EventKind::LoginUndecided {
-            self.undecided(event, source, out);
+            self.undecided(event, source, is_banned, out);
         } else if let Some((kind, weight)) = judge(event) {
             let account = account_of(event, kind);
             let count = self.joins.new_attempts(event, source, account.as_ref());
-            self.offend(event, source, Judged { kind, weight, account, count }, out);
+            self.offend(event, source, Judged { kind, weight, account, count }, is_banned, out);
         }
     }
 
@@ -220,7 +222,7 @@ impl Detector {
         if offence.count > 0 && offence.weight >= Weight::Light {
             let source = Source::of(offence.address);
             let standing = self.places.standing(source, offence.time);
-            self.push(offence, source, standing);
+            self.count(offence, source, standing, &mut Vec::new());
         }
     }
 
@@ -233,8 +235,9 @@ impl Detector {
     fn learn(&mut self, event: &Event<'_>, address: IpAddr, source: Source, out: &mut Vec<Notice>) {
         match event.kind {
             EventKind::Connect => self.connected(event, address, source, out),
-            EventKind::Disconnect | EventKind::ScreenPass => {
-                self.connections.follow(event, source);
+            // A client that passed postscreen is handed to smtpd, which opens it again.
+            EventKind::Disconnect | EventKind::ScreenPass if is_smtp_server(event.program) => {
+                self.places.closed(source);
             }
             EventKind::LoginSucceeded => self.login(event, address, out),
             EventKind::MessageBegun if !event.user.is_empty() => self.login(event, address, out),
@@ -246,20 +249,21 @@ impl Detector {
     }
 
     fn connected(&mut self, event: &Event<'_>, address: IpAddr, source: Source, out: &mut Vec<Notice>) {
-        if event.program == Program::Smtpd {
-            let named = event.client.is_some_and(|client| !client.name.is_empty());
-            self.places.name(source, named, event.time);
-        }
         if let Some(rule) = self.special.clients_hidden
             && let Some((gateway, share)) =
                 self.gateway.connected(address, event.time, rule.window, rule.threshold)
         {
             out.push(Notice::Signal(signal(&rule, event.time, Subject::Address(gateway), share)));
         }
-        let Some(open) = self.connections.follow(event, source) else { return };
+        if !is_smtp_server(event.program) {
+            return;
+        }
+        // Only smtpd looks names up.
+        let named =
+            event.client.filter(|_| event.program == Program::Smtpd).map(|client| !client.name.is_empty());
+        let (open, standing) = self.places.opened(source, named, event.time);
         if let Some(rule) = self.special.open_connections
-            && open >= rule.threshold
-            && open >= self.threshold(&rule, self.places.standing(source, event.time))
+            && open >= threshold(&rule, standing, self.patience.factor)
         {
             out.push(Notice::Signal(signal(&rule, event.time, subject(source), open)));
         }
@@ -287,7 +291,13 @@ impl Detector {
 
     /// Our login service had trouble, or a guess outlasted Postfix's patience with Dovecot's penalty: of a source that
     /// just failed it is a guess, unless others that never failed have the trouble, too.
-    fn undecided(&mut self, event: &Event<'_>, source: Source, out: &mut Vec<Notice>) {
+    fn undecided(
+        &mut self,
+        event: &Event<'_>,
+        source: Source,
+        is_banned: impl Fn(IpAddr) -> bool,
+        out: &mut Vec<Notice>,
+    ) {
         let now = seconds(event.time);
         let kind = OffenceKind::AuthFailure;
         let window = Span::from_mins(10);
@@ -298,11 +308,19 @@ impl Detector {
         if !guilty {
             self.undecided_elsewhere = now;
         } else if now.saturating_sub(self.undecided_elsewhere) > Self::OUTAGE {
-            self.offend(event, source, Judged { kind, weight: Weight::Full, account, count }, out);
+            let judged = Judged { kind, weight: Weight::Full, account, count };
+            self.offend(event, source, judged, is_banned, out);
         }
     }
 
-    fn offend(&mut self, event: &Event<'_>, source: Source, judged: Judged, out: &mut Vec<Notice>) {
+    fn offend(
+        &mut self,
+        event: &Event<'_>,
+        source: Source,
+        judged: Judged,
+        is_banned: impl Fn(IpAddr) -> bool,
+        out: &mut Vec<Notice>,
+    ) {
         let Some(client) = event.client else { return };
         let Judged { kind, weight, account, mut count } = judged;
         if kind == OffenceKind::AuthProbe && count == 0 {
@@ -329,7 +347,7 @@ impl Detector {
             weight,
         };
         let at = out.len();
-        if count > 0 && weight >= Weight::Light {
+        if count > 0 && weight >= Weight::Light && !is_banned(client.address) {
             self.count(&offence, source, standing, out);
         }
         if out.len() == at {
@@ -352,54 +370,126 @@ impl Detector {
 
     /// Counts an offence in every window and appends the signals that follow.
     fn count(&mut self, offence: &Offence, source: Source, standing: Standing, out: &mut Vec<Notice>) {
-        self.push(offence, source, standing);
-        let rules = self.by_kind.get(offence.kind as usize).map_or(&[][..], Vec::as_slice);
         let scene = Scene { offence, source, standing };
-        for rule in rules {
-            match rule.scope {
-                Scope::Source => self.by_source(rule, scene, out),
-                // Those that log in are judged by what they do themselves.
-                _ if standing.precious || offence.weight != Weight::Full => {}
-                Scope::Network => self.by_network(rule, scene, out),
-                Scope::Account => self.by_account(rule, scene, out),
-                Scope::Server => self.by_server(rule, scene, out),
+        let rules = self.by_kind.get(offence.kind as usize).cloned().unwrap_or_default();
+        let again = self.by_source(&rules, scene, out);
+        // Those that log in are judged by what they do themselves.
+        if offence.weight != Weight::Full || standing.precious {
+            return;
+        }
+        self.by_network(&rules, scene, out);
+        if offence.kind == OffenceKind::AuthFailure {
+            self.by_account(&rules, scene, again, out);
+        }
+    }
+
+    /// Adds an offence to what its source did. Tells whether the source committed the same lately.
+    fn by_source(&mut self, rules: &[Rule], scene: Scene<'_>, out: &mut Vec<Notice>) -> bool {
+        let Scene { offence, source, standing } = scene;
+        let (time, precious) = (offence.time, standing.precious);
+        self.make_room();
+        let facts = self.facts(offence);
+        let factor = self.patience.factor;
+        let history = self.sources.entry(source, History::default);
+        let before = history.spilled();
+        let again = history.last_of(offence.kind).is_some_and(|last| last > start(time, STRANGER));
+        history.push(facts);
+        self.spilled += history.spilled().saturating_sub(before);
+        let most = history.total();
+        for rule in rules.iter().filter(|rule| rule.scope == Scope::Source && rule.threshold <= most) {
+            let query = query(rule, time, precious);
+            let count = history.measure(rule.measure, query);
+            if count >= threshold(rule, standing, factor) {
+                let whole = !precious && history.hops(query);
+                let subject = if whole { subject(source) } else { Subject::Address(offence.address) };
+                out.push(Notice::Signal(signal(rule, time, subject, count)));
+            }
+        }
+        again
+    }
+
+    /// Adds a guilty source to its networks.
+    fn by_network(&mut self, rules: &[Rule], scene: Scene<'_>, out: &mut Vec<Notice>) {
+        let Scene { offence, source, .. } = scene;
+        for network in source.neighbourhoods() {
+            let most = self.networks.push(network, source, offence.kind, seconds(offence.time));
+            let mine = |rule: &&Rule| rule.scope == Scope::Network && rule.threshold as usize <= most;
+            for rule in rules.iter().filter(mine) {
+                let since = start(offence.time, rule.window);
+                let guilty = self.networks.guilty(network, rule.kind, since);
+                let count = guilty.clone().count() as u32;
+                match rule.response {
+                    _ if count < rule.threshold => {}
+                    Response::BanNetwork if self.places.is_precious_network(network, offence.time) => {}
+                    Response::BanNetwork => {
+                        let subject = Subject::Network(network);
+                        out.push(Notice::Signal(signal(rule, offence.time, subject, count)));
+                    }
+                    _ => self.siege(rule, scene, count, guilty, out),
+                }
             }
         }
     }
 
-    /// Adds an offence to what is remembered of its source, its networks, its account and the server.
-    fn push(&mut self, offence: &Offence, source: Source, standing: Standing) {
-        let now = seconds(offence.time);
+    /// Adds a stranger to those that failed on an account, and on the server.
+    fn by_account(&mut self, rules: &[Rule], scene: Scene<'_>, again: bool, out: &mut Vec<Notice>) {
+        let Scene { offence, source, .. } = scene;
+        let (time, now) = (offence.time, seconds(offence.time));
+        let Some(account) = &offence.account else { return };
+        let key = self.hash(account);
+        let record = self.accounts.entry(key, Record::default);
+        record.failed(source, now, offence.count);
+        let (is_used, most) = (record.is_used(), record.strangers.len());
+        if most > 1
+            && let Some(record) = self.accounts.get(&key)
+        {
+            let mine = |rule: &&Rule| rule.scope == Scope::Account && rule.threshold as usize <= most;
+            for rule in rules.iter().filter(mine) {
+                let strangers = record.strangers_since(start(time, rule.window));
+                let count = strangers.clone().count() as u32;
+                if count >= rule.threshold {
+                    self.siege(rule, scene, count, strangers, out);
+                }
+            }
+        }
+        if !again {
+            if self.strangers.len() >= Self::STRANGERS {
+                self.strangers.pop_front();
+            }
+            self.strangers.push_back(Stranger { source, secs: now, account_is_used: is_used });
+        }
+        if !is_used {
+            self.by_server(rules, scene, out);
+        }
+    }
+
+    /// Strangers are in the order of their time, each once in a window; one that tries a name that somebody logs in with
+    /// may be its owner, and is left out.
+    fn by_server(&self, rules: &[Rule], scene: Scene<'_>, out: &mut Vec<Notice>) {
+        for rule in rules.iter().filter(|rule| rule.scope == Scope::Server) {
+            let since = start(scene.offence.time, rule.window);
+            let far = self.strangers.len().checked_sub(rule.threshold as usize);
+            // Full only if the one that fills the window is recent.
+            if far.and_then(|at| self.strangers.get(at)).is_none_or(|stranger| stranger.secs <= since) {
+                continue;
+            }
+            let recent = self.strangers.iter().rev().take_while(|stranger| stranger.secs > since);
+            let count = recent.clone().count() as u32;
+            let strangers =
+                recent.filter(|stranger| !stranger.account_is_used).map(|stranger| stranger.source);
+            self.siege(rule, scene, count, strangers, out);
+        }
+    }
+
+    fn facts(&self, offence: &Offence) -> Facts {
         let key = offence.account.as_ref().map(|account| self.hash(account));
-        let facts = Facts {
-            secs: now,
+        Facts {
+            secs: seconds(offence.time),
             account: key.map_or(0, |key| (key >> 48) as u16 | 1),
             address: Source::tag(offence.address),
             kind: offence.kind,
             light: is_light(offence.weight),
             number: offence.count.min(31) as u8,
-        };
-        self.make_room();
-        let history = self.sources.entry(source, History::default);
-        let before = history.spilled();
-        let again = history.last_of(offence.kind).is_some_and(|last| last > start(offence.time, STRANGER));
-        history.push(facts);
-        self.spilled += history.spilled().saturating_sub(before);
-        if offence.weight != Weight::Full || standing.precious {
-            return;
-        }
-        for network in source.neighbourhoods() {
-            self.networks.push(network, source, offence.kind, now);
-        }
-        let (Some(key), OffenceKind::AuthFailure) = (key, offence.kind) else { return };
-        let record = self.accounts.entry(key, Record::default);
-        record.failed(source, now, offence.count);
-        if !again {
-            let account_is_used = record.is_used();
-            if self.strangers.len() >= Self::STRANGERS {
-                self.strangers.pop_front();
-            }
-            self.strangers.push_back(Stranger { source, secs: now, account_is_used });
         }
     }
 
@@ -412,100 +502,22 @@ impl Detector {
         }
     }
 
-    fn by_source(&self, rule: &Rule, scene: Scene<'_>, out: &mut Vec<Notice>) {
-        let Some(history) = self.sources.get(&scene.source) else { return };
-        let (time, precious) = (scene.offence.time, scene.standing.precious);
-        let query = query(rule, time, precious);
-        let count = history.measure(rule.measure, query);
-        if count >= self.threshold(rule, scene.standing) {
-            let whole = !precious && history.hops(query);
-            let subject = if whole { subject(scene.source) } else { Subject::Address(scene.offence.address) };
-            out.push(Notice::Signal(signal(rule, time, subject, count)));
-        }
-    }
-
-    fn by_network(&self, rule: &Rule, scene: Scene<'_>, out: &mut Vec<Notice>) {
-        let time = scene.offence.time;
-        let since = start(time, rule.window);
-        for network in scene.source.neighbourhoods() {
-            let count = self.networks.guilty(network, rule.kind, since).count() as u32;
-            if count < rule.threshold {
-                continue;
-            }
-            match rule.response {
-                Response::BanNetwork if self.places.is_precious_network(network, time) => {}
-                Response::BanNetwork => {
-                    out.push(Notice::Signal(signal(rule, time, Subject::Network(network), count)));
-                }
-                _ => self.siege(
-                    rule,
-                    scene,
-                    count,
-                    count == rule.threshold,
-                    self.networks.guilty(network, rule.kind, since),
-                    out,
-                ),
-            }
-        }
-    }
-
-    fn by_account(&self, rule: &Rule, scene: Scene<'_>, out: &mut Vec<Notice>) {
-        let Some(account) = &scene.offence.account else { return };
-        let Some(record) = self.accounts.get(&self.hash(account)) else { return };
-        let since = start(scene.offence.time, rule.window);
-        let count = record.strangers_since(since).count() as u32;
-        if count >= rule.threshold {
-            let strangers = record.strangers_since(since);
-            self.siege(rule, scene, count, count == rule.threshold, strangers, out);
-        }
-    }
-
-    /// Strangers are in the order of their time, each once in a window; one that tries a name that somebody logs in with
-    /// may be its owner.
-    fn by_server(&self, rule: &Rule, scene: Scene<'_>, out: &mut Vec<Notice>) {
-        let since = start(scene.offence.time, rule.window);
-        let recent = self.strangers.iter().rev().take_while(|stranger| stranger.secs > since);
-        let count = recent.clone().count() as u32;
-        if count < rule.threshold {
-            return;
-        }
-        let strangers = recent.filter(|stranger| !stranger.account_is_used).map(|stranger| stranger.source);
-        let used = scene
-            .offence
-            .account
-            .as_ref()
-            .is_some_and(|account| self.accounts.get(&self.hash(account)).is_some_and(Record::is_used));
-        if !used {
-            self.siege(rule, scene, count, count == rule.threshold, strangers, out);
-        }
-    }
-
     /// A siege goes on: the source of this offence is banned; where the siege has just begun, so are those that made it.
     fn siege(
         &self,
         rule: &Rule,
         scene: Scene<'_>,
         count: u32,
-        begun: bool,
         strangers: impl Iterator<Item = Source>,
         out: &mut Vec<Notice>,
     ) {
         let time = scene.offence.time;
         let mut tell = |source| out.push(Notice::Signal(signal(rule, time, subject(source), count)));
-        if begun {
+        if count == rule.threshold {
             let others = strangers.filter(|stranger| *stranger != scene.source);
             others.filter(|stranger| !self.places.is_precious(*stranger, time)).for_each(&mut tell);
         }
         tell(scene.source);
-    }
-
-    /// How much it takes for a source of this standing.
-    fn threshold(&self, rule: &Rule, standing: Standing) -> u32 {
-        let known = match rule.kind {
-            OffenceKind::AuthFailure | OffenceKind::AuthProbe | OffenceKind::TlsProbe => standing.precious,
-            _ => standing.precious || standing.delivers,
-        };
-        if known { rule.threshold.saturating_mul(self.patience.factor.max(1)) } else { rule.threshold }
     }
 
     fn hash(&self, account: &Account) -> u64 {
@@ -518,7 +530,7 @@ const fn counts_offences(rule: &Rule) -> bool {
 }
 
 /// The enabled rules that count offences, by the number of the kind.
-fn by_kind(rules: &Rules) -> Vec<Vec<Rule>> {
+fn by_kind(rules: &Rules) -> Vec<Arc<[Rule]>> {
     let of = |kind: &OffenceKind| {
         let mine = rules.0.iter().filter(|rule| rule.enabled && rule.kind == *kind && counts_offences(rule));
         mine.copied().collect()
@@ -554,6 +566,15 @@ fn weigh(event: &Event<'_>, standing: Standing, kind: OffenceKind, weight: Weigh
     }
 }
 
+/// How much it takes for a source of this standing.
+fn threshold(rule: &Rule, standing: Standing, factor: u32) -> u32 {
+    let known = match rule.kind {
+        OffenceKind::AuthFailure | OffenceKind::AuthProbe | OffenceKind::TlsProbe => standing.precious,
+        _ => standing.precious || standing.delivers,
+    };
+    if known { rule.threshold.saturating_mul(factor.max(1)) } else { rule.threshold }
+}
+
 /// What a rule asks of a source's history.
 fn query(rule: &Rule, time: Timestamp, precious: bool) -> Query {
     // Where people log in, one device with an old password fails for ever.
@@ -567,6 +588,10 @@ struct Judged {
     weight: Weight,
     account: Option<Account>,
     count: u32,
+}
+
+const fn is_smtp_server(program: Program) -> bool {
+    matches!(program, Program::Smtpd | Program::Postscreen)
 }
 
 /// Only offences about logins name an account.

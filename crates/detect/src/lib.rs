@@ -4,7 +4,6 @@
 #![forbid(unsafe_code)]
 
 mod bounded;
-mod connections;
 mod detector;
 mod gateway;
 mod joins;

@@ -39,13 +39,15 @@ impl Networks {
         Self { networks: Bounded::new(capacity) }
     }
 
-    pub(crate) fn push(&mut self, network: Network, source: Source, kind: OffenceKind, secs: u32) {
+    /// Adds a guilty source; tells how many there are of all kinds.
+    pub(crate) fn push(&mut self, network: Network, source: Source, kind: OffenceKind, secs: u32) -> usize {
         let guilty = &mut self.networks.entry(network, Neighbourhood::default).guilty;
         guilty.retain(|other| other.source != source || other.kind != kind);
         if guilty.len() >= Self::MOST {
             guilty.remove(0);
         }
         guilty.push(Guilty { source, kind, secs });
+        guilty.len()
     }
 
     /// The sources of a network that were guilty of a kind since a second.
@@ -54,7 +56,7 @@ impl Networks {
         network: Network,
         kind: OffenceKind,
         start: u32,
-    ) -> impl Iterator<Item = Source> + '_ {
+    ) -> impl Iterator<Item = Source> + Clone + '_ {
         let all = self.networks.get(&network).map_or(&[][..], |found| &found.guilty);
         all.iter()
             .filter(move |guilty| guilty.kind == kind && guilty.secs > start)

@@ -14,13 +14,26 @@ struct Place {
     delivery: u32,
     named: u32,
     unnamed: u32,
+    /// When it last did anything.
     seen: u32,
+    /// Connections to smtpd and postscreen that are open.
+    open: u32,
+}
+
+impl Place {
+    fn standing(&self, time: Timestamp, memory: Span) -> Standing {
+        Standing {
+            precious: is_fresh(self.login, time, memory),
+            delivers: is_fresh(self.delivery, time, memory) && self.named > self.unnamed,
+            nameless: self.unnamed > self.named,
+        }
+    }
 }
 
 impl Worth for Place {
     fn worth(&self) -> (u32, u32) {
-        let rank = if self.login > 0 { 2 } else { u32::from(self.delivery > 0) };
-        (rank, self.seen)
+        let rank = if self.login > 0 { 2 } else { u32::from(self.delivery > 0 || self.open > 0) };
+        (rank, self.seen.max(self.login).max(self.delivery))
     }
 }
 
@@ -33,6 +46,9 @@ impl Worth for LastLogin {
         (0, self.0)
     }
 }
+
+/// A source that did nothing for so many seconds has no connection open.
+const FORGET: u32 = 1_800;
 
 /// What a source is known for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +77,7 @@ impl Places {
     pub(crate) fn login(&mut self, source: Source, time: Timestamp) {
         let now = seconds(time);
         let place = self.places.entry(source, Place::default);
-        (place.login, place.seen) = (place.login.max(now), now);
+        place.login = place.login.max(now);
         for network in source.neighbourhoods() {
             let last = self.networks.entry(network, LastLogin::default);
             last.0 = last.0.max(now);
@@ -71,24 +87,40 @@ impl Places {
     /// A mail server delivered a message; only one with a confirmed name becomes known by that.
     pub(crate) fn delivery(&mut self, source: Source, time: Timestamp) {
         let place = self.places.entry(source, Place::default);
-        (place.delivery, place.seen) = (seconds(time), seconds(time));
+        place.delivery = seconds(time);
     }
 
-    /// Postfix looked up the client's name and confirmed it, or not.
-    pub(crate) fn name(&mut self, source: Source, confirmed: bool, time: Timestamp) {
+    /// A connection was opened, by a client whose name Postfix confirmed, or did not, or did not look up. Tells how many
+    /// are open.
+    pub(crate) fn opened(&mut self, source: Source, named: Option<bool>, time: Timestamp) -> (u32, Standing) {
         let now = seconds(time);
         let place = self.places.entry(source, Place::default);
-        *(if confirmed { &mut place.named } else { &mut place.unnamed }) = now;
+        // A lost line would leave a connection open for ever.
+        if now.saturating_sub(place.seen) > FORGET {
+            place.open = 0;
+        }
+        place.open = place.open.saturating_add(1);
         place.seen = now;
+        match named {
+            Some(true) => place.named = now,
+            Some(false) => place.unnamed = now,
+            None => {}
+        }
+        (place.open, place.standing(time, self.memory))
+    }
+
+    /// A connection was closed.
+    pub(crate) fn closed(&mut self, source: Source) {
+        if let Some(place) = self.places.get_mut(&source) {
+            place.open = place.open.saturating_sub(1);
+        }
     }
 
     /// What is known of a source.
     pub(crate) fn standing(&self, source: Source, time: Timestamp) -> Standing {
-        self.places.get(&source).map_or_else(Standing::default, |place| Standing {
-            precious: self.fresh(place.login, time),
-            delivers: self.fresh(place.delivery, time) && place.named > place.unnamed,
-            nameless: place.unnamed > place.named,
-        })
+        self.places
+            .get(&source)
+            .map_or_else(Standing::default, |place| place.standing(time, self.memory))
     }
 
     /// Whether somebody logged in from this source lately.
@@ -98,12 +130,12 @@ impl Places {
 
     /// Whether somebody logged in from anywhere in this network lately.
     pub(crate) fn is_precious_network(&self, network: Network, time: Timestamp) -> bool {
-        self.networks.get(&network).is_some_and(|last| self.fresh(last.0, time))
+        self.networks.get(&network).is_some_and(|last| is_fresh(last.0, time, self.memory))
     }
+}
 
-    fn fresh(&self, then: u32, time: Timestamp) -> bool {
-        then > 0 && then >= seconds(time.minus(self.memory))
-    }
+fn is_fresh(then: u32, time: Timestamp, memory: Span) -> bool {
+    then > 0 && then >= seconds(time.minus(memory))
 }
 
 /// What is known of one account.
@@ -146,7 +178,7 @@ impl Record {
     }
 
     /// Strangers that failed since a second.
-    pub(crate) fn strangers_since(&self, start: u32) -> impl Iterator<Item = Source> + '_ {
+    pub(crate) fn strangers_since(&self, start: u32) -> impl Iterator<Item = Source> + Clone + '_ {
         self.strangers.iter().filter(move |(_, secs)| *secs > start).map(|(source, _)| *source)
     }
 

@@ -96,6 +96,11 @@ impl History {
         self.marks.iter().rev().find(|mark| mark.kind() == kind as u8).map(|mark| mark.secs())
     }
 
+    /// All that is in it, of every kind and age: no measure is more.
+    pub(crate) fn total(&self) -> u32 {
+        self.marks.iter().map(|mark| mark.number()).sum()
+    }
+
     /// Marks that do not fit in place and cost an allocation.
     pub(crate) fn spilled(&self) -> usize {
         if self.marks.spilled() { self.marks.capacity() } else { 0 }

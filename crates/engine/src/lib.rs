@@ -111,7 +111,7 @@ impl Engine {
         let event = parser.parse(line);
         watch(&event);
         let seen = Seen { time: event.time, program: event.program, kind: event.kind };
-        self.detector.observe(&event, &mut self.notices);
+        observe(&mut self.detector, &self.bans, &event, &mut self.notices);
         if !self.notices.is_empty() {
             self.conclude(now, effects);
         }
@@ -120,7 +120,7 @@ impl Engine {
 
     /// Takes an event that did not come from a line of a log.
     pub fn take(&mut self, event: &Event<'_>, now: Now, effects: &mut Vec<Effect>) {
-        self.detector.observe(event, &mut self.notices);
+        observe(&mut self.detector, &self.bans, event, &mut self.notices);
         self.conclude(now, effects);
     }
 
@@ -199,4 +199,10 @@ impl Engine {
         self.told.insert(signal.subject.clone(), signal.time);
         effects.extend([Effect::Signal(signal), Effect::Refused(refused)]);
     }
+}
+
+fn observe(detector: &mut Detector, bans: &Bans, event: &Event<'_>, notices: &mut Vec<Notice>) {
+    let is_banned =
+        |address| bans.covering(Network::host(address)).is_some_and(|ban| ban.is_active(event.time));
+    detector.observe(event, is_banned, notices);
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::attack::{Attack, Company, Outcome, Settings, run};
 use crate::host::Lab;
 use crate::legit::{self, Legit, Report};
-use crate::topology::{ACCOUNTS, BYSTANDER, HOSTILE_NAMED, INNOCENTS, Place, ROGUE};
+use crate::topology::{BYSTANDER, HOSTILE_NAMED, INNOCENTS, Place, ROGUE, accounts};
 
 /// How everybody fared.
 #[derive(Clone, Debug, Serialize)]
@@ -187,7 +187,7 @@ pub fn record(lab: &Lab, choice: &Choice, dir: &Path, say: &(dyn Fn(&str) + Sync
         attackers: attackers(&matrix),
         innocents: INNOCENTS.iter().map(|innocent| (innocent.address, innocent.name)).collect(),
         injected: BYSTANDER.address,
-        accounts: ACCOUNTS.iter().map(|account| account.name).collect(),
+        accounts: accounts().map(|account| account.name).collect(),
         attacks: matrix.attacks,
     };
     Ok(fs::write(dir.join("labels.json"), serde_json::to_string_pretty(&labels)? + "\n")?)

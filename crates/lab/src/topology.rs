@@ -78,8 +78,26 @@ pub const TESS: Account = account("tess@example.net", "Pebble-92-cobalt");
 /// Her phone has an old password.
 pub const UMA: Account = account("uma@example.net", "Willow-56-ember");
 
+/// Accounts that nobody uses and that one attack each is after: guesses of one attack must not put an account under a
+/// siege that stops another.
+pub const TARGETS: [Account; 9] = [
+    account("vera@example.org", "Candle-31-quill"),
+    account("walt@example.org", "Ribbon-38-quill"),
+    account("xenia@example.org", "Meadow-45-quill"),
+    account("yann@example.org", "Granite-52-quill"),
+    account("zoe@example.org", "Feather-59-quill"),
+    account("adam@example.org", "Harbor-66-quill"),
+    account("berta@example.org", "Thistle-73-quill"),
+    account("carlo@example.org", "Lantern-80-quill"),
+    account("dora@example.org", "Walnut-87-quill"),
+];
+
+const USED: [Account; 8] = [NORA, OTTO, PIA, QUINN, ROSA, SAM, TESS, UMA];
+
 /// All mailboxes.
-pub const ACCOUNTS: [Account; 8] = [NORA, OTTO, PIA, QUINN, ROSA, SAM, TESS, UMA];
+pub fn accounts() -> impl Iterator<Item = Account> + Clone {
+    USED.into_iter().chain(TARGETS)
+}
 
 /// Addresses that only forward.
 pub const ALIASES: [(&str, &str); 2] =

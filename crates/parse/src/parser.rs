@@ -43,13 +43,23 @@ impl Parser {
         } else {
             frame::read(line, &mut self.clock)
         };
-        let mut event = Event::new(framed.time(), Program::Other);
-        match framed {
-            Framed::Tagged(frame) => tagged(&mut event, &frame),
-            Framed::Notice(_, text) => (event.kind, event.detail) = (EventKind::Notice, Text::new(text)),
-            Framed::Unknown(_, text) => event.detail = Text::new(text),
-        }
-        event
+        event(&framed)
+    }
+}
+
+/// Built where the caller wants it: an event is too large to be moved about.
+#[inline]
+fn event<'a>(framed: &Framed<'a>) -> Event<'a> {
+    let mut event = Event::new(framed.time(), Program::Other);
+    fill(&mut event, framed);
+    event
+}
+
+fn fill<'a>(event: &mut Event<'a>, framed: &Framed<'a>) {
+    match framed {
+        Framed::Tagged(frame) => tagged(event, frame),
+        Framed::Notice(_, text) => (event.kind, event.detail) = (EventKind::Notice, Text::new(text)),
+        Framed::Unknown(_, text) => event.detail = Text::new(text),
     }
 }
 

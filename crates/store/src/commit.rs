@@ -8,6 +8,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::batch::{Batch, CursorAt, Decided, Lifted, Login, Recorded};
 use crate::codes::Codes;
 use crate::column::{Address, micros};
+use crate::ledger::{Ledger, open_hour};
 use crate::{Store, StoreError, counts};
 
 /// The longest part of a line that is kept.
@@ -25,8 +26,8 @@ impl Store {
         self.write("write what the log led to", |connection, codes| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             cursors(&tx, batch.cursors)?;
-            offences(&tx, codes, batch.offences)?;
-            let signals = signals(&tx, batch)?;
+            let last = offences(&tx, codes, batch.offences)?;
+            let signals = signals(&tx, batch, last)?;
             bans(&tx, batch.bans, &signals)?;
             lifted(&tx, batch.lifted)?;
             logins(&tx, batch.logins)?;
@@ -44,30 +45,40 @@ fn cursors(tx: &Connection, cursors: &[CursorAt<'_>]) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn offences(tx: &Connection, codes: &Codes, offences: &[Recorded<'_>]) -> rusqlite::Result<()> {
+/// Tells the number of the last offence.
+fn offences(tx: &Connection, codes: &Codes, offences: &[Recorded<'_>]) -> rusqlite::Result<i64> {
+    let mut ledger = Ledger::load(tx)?;
     if offences.is_empty() {
-        return Ok(());
+        return Ok(ledger.last());
     }
     let mut insert = tx.prepare_cached(
-        "INSERT INTO offence (time, address, kind, event, reason, count, service, account, guess, line, weight)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT INTO offence (id, time, late, address, kind, event, reason, weight, count, service, account, guess, line)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     for Recorded { offence, line } in offences {
+        let time = offence.time.micros();
+        let place = ledger.place(time);
         insert.execute(params![
-            offence.time.micros(),
+            place.id,
+            time,
+            place.late,
             Address::of(offence.address),
             codes.kinds.id(offence.kind as usize),
             codes.events.id(offence.event as usize),
             codes.reasons.id(offence.reason as usize),
+            codes.weights.id(offence.weight as usize),
             offence.count,
             &*offence.service,
             offence.account.as_ref().map(Account::name),
             offence.guess.map(|guess| guess.bits().cast_signed()),
             &*kept(offence.kind, line),
-            codes.weights.id(offence.weight as usize),
         ])?;
+        if place.opens_hour {
+            open_hour(tx, time, place.id)?;
+        }
     }
-    add_to_rows(tx, i64::try_from(offences.len()).unwrap_or(i64::MAX))
+    ledger.save(tx)?;
+    Ok(ledger.last())
 }
 
 /// The part of a line that is kept. Dovecot's `auth_verbose_passwords` ends a line with `(given password: secret)` or
@@ -87,14 +98,8 @@ fn kept(kind: OffenceKind, line: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(masked)
 }
 
-/// Keeps the number of offences, which SQLite could tell only by counting them.
-pub(crate) fn add_to_rows(tx: &Connection, change: i64) -> rusqlite::Result<()> {
-    tx.prepare_cached("UPDATE meta SET value = value + ?1 WHERE key = 'offences'")?.execute([change])?;
-    Ok(())
-}
-
-/// Gives the ids, in order.
-fn signals(tx: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Vec<i64>> {
+/// Gives the ids, in order; `offence` is the last that they can be about.
+fn signals(tx: &Connection, batch: &Batch<'_>, offence: i64) -> rusqlite::Result<Vec<i64>> {
     let mut ids = Vec::with_capacity(batch.signals.len());
     if batch.signals.is_empty() {
         return Ok(ids);
@@ -105,7 +110,6 @@ fn signals(tx: &Connection, batch: &Batch<'_>) -> rusqlite::Result<Vec<i64>> {
             *banned = true;
         }
     }
-    let offence = tx.query_row("SELECT coalesce(max(id), 0) FROM offence", [], |row| row.get(0))?;
     for (signal, banned) in batch.signals.iter().zip(banned) {
         ids.push(insert_signal(tx, signal, offence, banned)?);
     }

@@ -39,7 +39,7 @@ pub(crate) fn add(tx: &Connection, tallies: &[Tally]) -> rusqlite::Result<()> {
             "INSERT INTO hourly (hour, counter, name, count) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET count = min(count, 9223372036854775807 - excluded.count) + excluded.count",
         )?
-        .execute(params![tally.hour.secs().div_euclid(HOUR), counter, name, count])?;
+        .execute(params![hour_of(tally.hour.micros()), counter, name, count])?;
     }
     Ok(())
 }
@@ -62,5 +62,10 @@ fn counter(counter: &str, name: &str) -> Option<Counter> {
     }
 }
 
+/// The hour of a time in microseconds, counted from the epoch.
+pub(crate) const fn hour_of(micros: i64) -> i64 {
+    micros.div_euclid(HOUR * 1_000_000)
+}
+
 /// Seconds.
-pub(crate) const HOUR: i64 = 3600;
+const HOUR: i64 = 3600;

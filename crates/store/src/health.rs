@@ -2,11 +2,12 @@
 
 use rusqlite::Connection;
 
+use crate::ledger::Ledger;
 use crate::schema::number;
 use crate::{Store, StoreError};
 
 /// The tables that decide what is in the firewall and where reading goes on.
-pub(crate) const VITAL: &[&str] = &["meta", "name", "cursor", "ban", "signal", "allowlist"];
+pub(crate) const VITAL: &[&str] = &["ledger", "name", "cursor", "ban", "signal", "allowlist"];
 
 /// How large the store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +51,12 @@ pub(crate) fn size(connection: &Connection) -> rusqlite::Result<Size> {
     let page = number(connection, "page_size")?;
     let free = number(connection, "freelist_count")?;
     let used = number(connection, "page_count")? - free;
-    let offences: i64 =
-        connection.query_row("SELECT value FROM meta WHERE key = 'offences'", [], |row| row.get(0))?;
     let bytes = |number: i64| u64::try_from(number).unwrap_or(0);
-    Ok(Size { bytes: bytes(used * page), free: bytes(free * page), offences: bytes(offences) })
+    Ok(Size {
+        bytes: bytes(used * page),
+        free: bytes(free * page),
+        offences: bytes(Ledger::load(connection)?.rows),
+    })
 }
 
 /// The first damage in these tables.

@@ -18,6 +18,7 @@ mod counts;
 mod cursors;
 mod error;
 mod health;
+mod ledger;
 mod logins;
 mod offences;
 mod open;

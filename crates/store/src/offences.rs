@@ -6,6 +6,8 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use crate::codes::Codes;
 use crate::column::{Address, account, count, range, text, time};
+use crate::counts::hour_of;
+use crate::ledger::first_since;
 use crate::{Store, StoreError};
 
 /// An offence with its line.
@@ -26,15 +28,22 @@ impl Store {
     /// [`StoreError`]
     pub fn offences_since(&self, since: Timestamp, mut f: impl FnMut(&Offence)) -> Result<(), StoreError> {
         self.read("read the offences", |connection, codes| {
-            let mut find = connection.prepare_cached(
-                "SELECT id, time, address, kind, event, reason, count, service, account, guess, weight FROM offence
-                 WHERE time >= ?1 ORDER BY time, id",
-            )?;
-            let mut rows = find.query([since.micros()])?;
-            while let Some(row) = rows.next()? {
-                offence(row, codes)?.iter().for_each(&mut f);
+            let first = first_since(connection, hour_of(since.micros()))?;
+            let mut in_order = connection.prepare_cached(IN_ORDER)?;
+            let mut late = connection.prepare_cached(LATE)?;
+            let numbered =
+                |row: &Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(0)?, offence(row, codes)?));
+            let mut in_order = in_order.query_map([since.micros(), first], numbered)?.peekable();
+            let mut late = late.query_map([since.micros()], numbered)?.peekable();
+            loop {
+                let late_is_next = match (in_order.peek(), late.peek()) {
+                    (Some(Ok(in_order)), Some(Ok(late))) => (late.0, late.1) < (in_order.0, in_order.1),
+                    (in_order, _) => in_order.is_none(),
+                };
+                let next = if late_is_next { late.next() } else { in_order.next() };
+                let Some(next) = next else { return Ok(()) };
+                next?.2.iter().for_each(&mut f);
             }
-            Ok(())
         })
     }
 
@@ -149,6 +158,12 @@ fn past(row: &Row<'_>, codes: &Codes) -> rusqlite::Result<Option<PastOffence>> {
     let Some(offence) = offence(row, codes)? else { return Ok(None) };
     Ok(Some(PastOffence { id: row.get(0)?, offence, line: row.get(11)? }))
 }
+
+const IN_ORDER: &str = "SELECT id, time, address, kind, event, reason, count, service, account, guess, weight
+    FROM offence WHERE id >= ?2 AND NOT late AND time >= ?1 ORDER BY id";
+
+const LATE: &str = "SELECT id, time, address, kind, event, reason, count, service, account, guess, weight
+    FROM offence WHERE late AND time >= ?1 ORDER BY time, id";
 
 const BY_ADDRESS: &str = "SELECT id FROM offence INDEXED BY offence_address
     WHERE id / 4096 = ?1 AND address BETWEEN ?2 AND ?3";

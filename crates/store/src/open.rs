@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,9 +18,20 @@ pub struct Store {
     connection: Connection,
     codes: Codes,
     syncing: bool,
+    /// Device and inode of the file that was opened.
+    file: (u64, u64),
     /// Held for life: one process writes. Not on the database itself, because closing a file drops every POSIX lock that
     /// the process has on it, and SQLite's are of that kind.
-    lock: Option<File>,
+    lock: Option<Lock>,
+}
+
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that is just being started may hold a copy until its exec.
+        let _ = self.0.unlock();
+    }
 }
 
 impl core::fmt::Debug for Store {
@@ -37,7 +48,16 @@ impl Store {
     /// [`StoreError`]; among them another process that writes, a newer schema, a damaged file.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         make_files(path).map_err(|error| StoreError::of_io(&error, "make the store", path))?;
-        Self::open_locked(path, lock(path)?)
+        let lock = lock(path)?;
+        let (connection, codes) = open_to_write(path)?;
+        Ok(Self {
+            path: path.into(),
+            connection,
+            codes,
+            syncing: false,
+            file: identity(path),
+            lock: Some(lock),
+        })
     }
 
     /// Opens an existing store to read, beside the process that writes.
@@ -53,23 +73,22 @@ impl Store {
             return Err(StoreError::Older { path: path.into(), found, known });
         }
         let codes = Codes::load(&connection, false).map_err(failed)?;
-        Ok(Self { path: path.into(), connection, codes, syncing: false, lock: None })
+        Ok(Self { path: path.into(), connection, codes, syncing: false, file: identity(path), lock: None })
     }
 
-    /// Opens the same file again, after an error that is not [retryable](StoreError::is_retryable) and was mended.
+    /// Opens the same file again, after it was mended or replaced.
     ///
     /// # Errors
     /// As [`Store::open`]; the old connection stays in place then.
     pub fn reopen(&mut self) -> Result<(), StoreError> {
         let path = self.path.clone();
         make_files(&path).map_err(|error| StoreError::of_io(&error, "make the store", &path))?;
-        let lock = match &self.lock {
-            Some(held) => {
-                held.try_clone().map_err(|error| StoreError::of_io(&error, "open the store", &path))?
-            }
-            None => lock(&path)?,
-        };
-        *self = Self::open_locked(&path, lock)?;
+        if self.lock.is_none() {
+            self.lock = Some(lock(&path)?);
+        }
+        (self.connection, self.codes) = open_to_write(&path)?;
+        self.syncing = false;
+        self.file = identity(&path);
         Ok(())
     }
 
@@ -100,16 +119,10 @@ impl Store {
         &self.path
     }
 
-    fn open_locked(path: &Path, lock: File) -> Result<Self, StoreError> {
-        let failed = |error| StoreError::of_sqlite(&error, "open the store", path);
-        let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
-        let found = version(&connection, path)?;
-        prepare(&mut connection, found).map_err(failed)?;
-        health::quick(&connection, health::VITAL).map_err(failed)?.map_or(Ok(()), |detail| {
-            Err(StoreError::Corrupt { doing: "open the store", path: path.into(), detail })
-        })?;
-        let codes = codes(&mut connection).map_err(failed)?;
-        Ok(Self { path: path.into(), connection, codes, syncing: false, lock: Some(lock) })
+    /// SQLite goes on with a file that has no name any more.
+    pub(crate) fn is_in_place(&self) -> Result<(), StoreError> {
+        let in_place = identity(&self.path) == self.file;
+        in_place.then_some(()).ok_or_else(|| StoreError::Replaced { path: self.path.clone() })
     }
 
     /// Runs a question.
@@ -144,6 +157,11 @@ impl Store {
     }
 }
 
+/// Zeros for none.
+fn identity(path: &Path) -> (u64, u64) {
+    path.metadata().map_or((0, 0), |found| (found.dev(), found.ino()))
+}
+
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -161,7 +179,7 @@ fn make_files(path: &Path) -> io::Result<()> {
     }
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+fn lock(path: &Path) -> Result<Lock, StoreError> {
     let failed = |error: io::Error| StoreError::of_io(&error, "lock the store", path);
     let file = OpenOptions::new()
         .write(true)
@@ -171,10 +189,23 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         .open(with_suffix(path, "-lock"))
         .map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.into() }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Only for who holds the lock.
+fn open_to_write(path: &Path) -> Result<(Connection, Codes), StoreError> {
+    let failed = |error| StoreError::of_sqlite(&error, "open the store", path);
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+    let found = version(&connection, path)?;
+    prepare(&mut connection, found).map_err(failed)?;
+    if let Some(detail) = health::quick(&connection, health::VITAL).map_err(failed)? {
+        return Err(StoreError::Corrupt { doing: "open the store", path: path.into(), detail });
+    }
+    let codes = codes(&mut connection).map_err(failed)?;
+    Ok((connection, codes))
 }
 
 fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
@@ -224,7 +255,7 @@ fn codes(connection: &mut Connection) -> rusqlite::Result<Codes> {
 }
 
 /// How long to wait for another process, such as an sqlite3 shell, to let go.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// More than there are different statements.
 const STATEMENTS: usize = 64;

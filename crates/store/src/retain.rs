@@ -3,8 +3,8 @@
 use mailward_model::{Span, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior};
 
-use crate::commit::add_to_rows;
-use crate::counts::HOUR;
+use crate::counts::hour_of;
+use crate::ledger::{Ledger, first_since};
 use crate::schema::number;
 use crate::{Store, StoreError, health};
 
@@ -13,7 +13,7 @@ use crate::{Store, StoreError, health};
 pub struct Retention {
     /// Offences with their lines, and signals that led to no ban.
     pub offences: Span,
-    /// At most so many offences.
+    /// At most so many offences: over that the first that were committed go.
     pub offence_rows: u64,
     /// What was guessed (digits of a password's hash), within an offence.
     pub guesses: Span,
@@ -23,7 +23,7 @@ pub struct Retention {
     pub logins: Span,
     /// Counts per hour.
     pub hourly: Span,
-    /// At most so many bytes: over them the oldest offences go, and then the bans that ended first.
+    /// At most so many bytes: over them the first offences go, and then the bans that ended first.
     pub bytes: u64,
     /// At most so many rows change in one call, so that the log does not wait.
     pub work: u32,
@@ -71,8 +71,9 @@ impl Store {
     /// Forgets what is due, at most [`Retention::work`] rows of it. Best called often, and when there is nothing else to do.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing was deleted then.
+    /// [`StoreError`]; nothing was deleted then. Among them [`StoreError::Replaced`]: see [`Store::reopen`].
     pub fn retain(&mut self, now: Timestamp, policy: &Retention) -> Result<Pruned, StoreError> {
+        self.is_in_place()?;
         self.sync_commits(false)?;
         self.write("forget what is old", |connection, _| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -94,12 +95,14 @@ fn prune(tx: &Connection, now: Timestamp, policy: &Retention) -> rusqlite::Resul
     let mut pruned =
         Pruned { guesses: work.run(FORGET_GUESSES, before(policy.guesses))?, ..Pruned::default() };
 
-    pruned.offences = work.run(DELETE_OFFENCES, before(policy.offences))?;
+    pruned.offences = work.delete_offences(before(policy.offences))?;
     let too_large = size.bytes > policy.bytes;
     let rows = size.offences.saturating_sub(pruned.offences);
     let excess = if too_large { rows } else { rows.saturating_sub(policy.offence_rows) };
-    pruned.offences += work.delete_oldest_offences(excess)?;
-    add_to_rows(tx, -i64::try_from(pruned.offences).unwrap_or(i64::MAX))?;
+    pruned.offences += work.run_up_to(excess, DELETE_FIRST, i64::MAX)?;
+    let mut ledger = Ledger::load(tx)?;
+    ledger.rows -= i64::try_from(pruned.offences).unwrap_or(i64::MAX);
+    ledger.save(tx)?;
 
     pruned.signals = work.run(DELETE_UNANSWERED, before(policy.offences))?;
     let no_offence_left = too_large && rows == 0;
@@ -107,7 +110,7 @@ fn prune(tx: &Connection, now: Timestamp, policy: &Retention) -> rusqlite::Resul
     (pruned.bans, pruned.signals) = work.delete_bans(ended, pruned.signals)?;
 
     pruned.logins = work.run(DELETE_LOGINS, before(policy.logins))?;
-    pruned.tallies = work.run(DELETE_TALLIES, now.minus(policy.hourly).secs().div_euclid(HOUR))?;
+    pruned.tallies = work.run(DELETE_TALLIES, hour_of(before(policy.hourly)))?;
     pruned.allowed = work.run(DELETE_ALLOWED, now.micros())?;
     pruned.more = work.left == 0;
     Ok(pruned)
@@ -122,21 +125,33 @@ struct Work<'a> {
 impl Work<'_> {
     /// Runs a statement that takes a bound and a limit.
     fn run(&mut self, sql: &str, bound: i64) -> rusqlite::Result<u64> {
-        if self.left == 0 {
-            return Ok(0);
-        }
-        let changed =
-            self.tx.prepare_cached(sql)?.execute([bound, i64::try_from(self.left).unwrap_or(i64::MAX)])?;
-        Ok(self.done(changed))
+        self.run_up_to(u64::MAX, sql, bound)
     }
 
-    fn delete_oldest_offences(&mut self, excess: u64) -> rusqlite::Result<u64> {
-        let limit = i64::try_from(excess.min(self.left)).unwrap_or(i64::MAX);
+    fn run_up_to(&mut self, most: u64, sql: &str, bound: i64) -> rusqlite::Result<u64> {
+        let limit = i64::try_from(most.min(self.left)).unwrap_or(i64::MAX);
         if limit == 0 {
             return Ok(0);
         }
-        let deleted = self.tx.prepare_cached(DELETE_OFFENCES)?.execute([i64::MAX, limit])?;
-        Ok(self.done(deleted))
+        let changed = self.tx.prepare_cached(sql)?.execute([bound, limit])? as u64;
+        self.left = self.left.saturating_sub(changed);
+        Ok(changed)
+    }
+
+    /// Deletes offences from before a time: first those in order, which end before the first number of the next hour.
+    fn delete_offences(&mut self, before: i64) -> rusqlite::Result<u64> {
+        let hour = hour_of(before);
+        let end = first_since(self.tx, hour.saturating_add(1))?;
+        let mut deleted = 0;
+        if self.left > 0 {
+            let limit = i64::try_from(self.left).unwrap_or(i64::MAX);
+            deleted = self.tx.prepare_cached(DELETE_IN_ORDER)?.execute([before, limit, end])? as u64;
+            self.left = self.left.saturating_sub(deleted);
+        }
+        if self.left > 0 {
+            self.tx.prepare_cached("DELETE FROM milestone WHERE hour < ?1")?.execute([hour])?;
+        }
+        Ok(deleted + self.run(DELETE_LATE, before)?)
     }
 
     /// Deletes bans that ended before, and signals that no other ban answers; counts both, signals from `signals` on.
@@ -150,11 +165,6 @@ impl Work<'_> {
             self.left -= 1;
         }
         Ok((bans, signals))
-    }
-
-    fn done(&mut self, changed: usize) -> u64 {
-        self.left = self.left.saturating_sub(changed as u64);
-        changed as u64
     }
 }
 
@@ -186,8 +196,14 @@ const PAGES: i64 = 64;
 const FORGET_GUESSES: &str = "UPDATE offence SET guess = NULL WHERE id IN
     (SELECT id FROM offence WHERE time < ?1 AND guess IS NOT NULL ORDER BY time LIMIT ?2)";
 
-const DELETE_OFFENCES: &str = "DELETE FROM offence WHERE id IN
-    (SELECT id FROM offence WHERE time < ?1 ORDER BY time LIMIT ?2)";
+const DELETE_IN_ORDER: &str = "DELETE FROM offence WHERE id IN
+    (SELECT id FROM offence WHERE id < ?3 AND NOT late AND time < ?1 ORDER BY id LIMIT ?2)";
+
+const DELETE_LATE: &str = "DELETE FROM offence WHERE id IN
+    (SELECT id FROM offence WHERE late AND time < ?1 ORDER BY time LIMIT ?2)";
+
+const DELETE_FIRST: &str =
+    "DELETE FROM offence WHERE id IN (SELECT id FROM offence WHERE id < ?1 ORDER BY id LIMIT ?2)";
 
 const DELETE_UNANSWERED: &str = "DELETE FROM signal WHERE id IN
     (SELECT id FROM signal WHERE NOT banned AND time < ?1 ORDER BY time LIMIT ?2)";

@@ -4,9 +4,10 @@
 //! one family never holds the other. Kinds, events, reasons and weights are ids into `name`: an offence is a row that exists
 //! millions of times.
 //!
-//! Addresses and accounts come in random order, and an index over all of them would touch a page per row once it is larger
-//! than the cache. Theirs are cut into blocks of 4096 offences, in the order of their commits: writes stay within the last
-//! block, a question asks block by block from the newest (a few microseconds each), and retention cuts off whole ends.
+//! There is no index over the times of offences, see `ledger`. Addresses and accounts come in random order, and an index
+//! over all of them would touch a page per row once it is larger than the cache. Theirs are cut into blocks of 4096
+//! offences, in the order of their commits: writes stay within the last block, a question asks block by block from the
+//! newest (a few microseconds each), and retention cuts off whole ends.
 
 use rusqlite::{Connection, Transaction};
 
@@ -35,8 +36,10 @@ pub(crate) fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<
 }
 
 const FIRST: &str = "
-CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('offences', 0);
+CREATE TABLE ledger (rows INTEGER NOT NULL, next INTEGER NOT NULL, latest INTEGER);
+INSERT INTO ledger VALUES (0, 1, NULL);
+
+CREATE TABLE milestone (hour INTEGER PRIMARY KEY, id INTEGER NOT NULL);
 
 CREATE TABLE name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
@@ -45,6 +48,7 @@ CREATE TABLE cursor (source TEXT PRIMARY KEY, cursor BLOB NOT NULL) WITHOUT ROWI
 CREATE TABLE offence (
     id INTEGER PRIMARY KEY,
     time INTEGER NOT NULL,
+    late INTEGER NOT NULL,
     address NOT NULL,
     kind INTEGER NOT NULL,
     event INTEGER NOT NULL,
@@ -56,7 +60,7 @@ CREATE TABLE offence (
     guess INTEGER,
     line BLOB NOT NULL
 );
-CREATE INDEX offence_time ON offence (time);
+CREATE INDEX offence_late ON offence (time) WHERE late;
 CREATE INDEX offence_address ON offence (id / 4096, address);
 CREATE INDEX offence_account ON offence (id / 4096, account) WHERE account IS NOT NULL;
 CREATE INDEX offence_guess ON offence (time) WHERE guess IS NOT NULL;
@@ -81,7 +85,7 @@ CREATE INDEX signal_account ON signal (account) WHERE account IS NOT NULL;
 CREATE INDEX signal_loose ON signal (time) WHERE NOT banned;
 
 CREATE TABLE ban (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     address NOT NULL,
     prefix INTEGER NOT NULL,
     since INTEGER NOT NULL,

@@ -15,13 +15,15 @@ use crate::WebError;
 pub(crate) struct Socket {
     pub(crate) path: PathBuf,
     /// Held for life. A lock and not a look at the socket: it ends with the process, however that ends.
-    _lock: File,
+    lock: File,
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
         // Whatever is there, it is ours to remove: we still hold the lock. If it is gone already, so much the better.
         let _ = fs::remove_file(&self.path);
+        // Closing is not enough: a process that is just being started may hold a copy until its exec.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -42,7 +44,7 @@ impl Socket {
         let listener = make(&fresh, mode, group).map_err(failed("make the control socket"))?;
         // Replaces the old one at once: no moment without a socket, none with another mode.
         fs::rename(&fresh, path).map_err(failed("make the control socket"))?;
-        Ok((Self { path: path.into(), _lock: lock }, listener))
+        Ok((Self { path: path.into(), lock }, listener))
     }
 }
 

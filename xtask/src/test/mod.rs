@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that continuous integration runs, step by step, with a table at the end.
 
 mod junit;
+mod labs;
 mod run;
 mod steps;
 

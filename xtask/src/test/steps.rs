@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::junit;
 use super::run::{Outcome, Run};
+use super::{junit, labs};
 use crate::tool;
 
 /// A step of `cargo xtask test`.
@@ -32,6 +32,19 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "generated", what: "generated documents are fresh", minutes: 10, run: generated },
     Step { name: "deny", what: "licences, sources, duplicates of the dependencies", minutes: 3, run: deny },
     Step { name: "advisories", what: "no dependency has a known flaw", minutes: 3, run: advisories },
+    Step { name: "demo", what: "what the README shows", minutes: 8, run: labs::demo },
+    Step {
+        name: "lab",
+        what: "attacks on a real mail server that Mailward guards",
+        minutes: 12,
+        run: labs::own,
+    },
+    Step {
+        name: "referee",
+        what: "the same in an independent lab, where there is one",
+        minutes: 10,
+        run: labs::referee,
+    },
     Step { name: "fuzz", what: "each fuzz target for a while", minutes: 12, run: fuzz },
 ];
 

@@ -4,7 +4,7 @@ use super::passwords::{box_guess, smtp_guess, sprayed};
 use super::run::{After, Try, guess};
 use super::{Attack, Sources, attack};
 use crate::client::{Imap, Mailbox as _, Times, Trouble, Trust};
-use crate::topology::{HOME, OTTO, Place};
+use crate::topology::{HOME, OTTO, Place, TARGETS};
 
 pub(super) const ATTACKS: &[Attack] = &[
     Attack {
@@ -33,6 +33,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         count: 40,
         rate: 6.0,
         parallel: 16,
+        target: TARGETS[5],
         ..attack("ipv6-rotate", "Guesses each time from a new address of the same IPv6 /64.", 587, sasl)
     },
     Attack {
@@ -40,6 +41,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         count: 40,
         rate: 6.0,
         parallel: 16,
+        target: TARGETS[6],
         ..attack("ipv6-hop", "Guesses each time from another /64 of the same IPv6 /48.", 587, sasl)
     },
 ];

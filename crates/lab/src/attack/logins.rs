@@ -3,15 +3,20 @@
 use super::run::Try;
 use super::{Attack, attack};
 use crate::client::{Mailbox as _, Trouble, base64};
+use crate::topology::TARGETS;
 
 pub(super) const ATTACKS: &[Attack] = &[
     Attack {
         count: 12,
         rate: 3.0,
         parallel: 4,
+        target: TARGETS[7],
         ..attack("plaintext-auth", "Sends passwords without TLS, which the servers refuse.", 143, plaintext)
     },
-    attack("auth-abort", "Begins a login and hangs up in the middle of it.", 587, abort),
+    Attack {
+        target: TARGETS[8],
+        ..attack("auth-abort", "Begins a login and hangs up in the middle of it.", 587, abort)
+    },
 ];
 
 fn plaintext(attempt: &Try<'_>) -> Result<(), Trouble> {

@@ -3,7 +3,7 @@
 use super::run::{Try, guess};
 use super::{Attack, Company, attack};
 use crate::client::{Mailbox, Trouble};
-use crate::topology::{ACCOUNTS, DOMAINS, QUINN};
+use crate::topology::{DOMAINS, QUINN, TARGETS, accounts};
 
 pub(super) const ATTACKS: &[Attack] = &[
     Attack {
@@ -12,17 +12,23 @@ pub(super) const ATTACKS: &[Attack] = &[
     },
     Attack {
         count: 20,
+        target: TARGETS[0],
         ..attack("imap-bruteforce", "Guesses one account's password by IMAP on 143 and 993.", 993, imap)
     },
     Attack {
         count: 20,
+        target: TARGETS[1],
         ..attack("pop3-bruteforce", "Guesses one account's password by POP3 on 110 and 995.", 995, pop3)
     },
-    attack("sieve-bruteforce", "Guesses one account's password by ManageSieve on 4190.", 4190, sieve),
+    Attack {
+        target: TARGETS[4],
+        ..attack("sieve-bruteforce", "Guesses one account's password by ManageSieve on 4190.", 4190, sieve)
+    },
     Attack {
         count: 4,
         rate: 1.0,
         parallel: 4,
+        target: TARGETS[2],
         ..attack(
             "imap-persistent",
             "Guesses eight passwords in each of few IMAP connections, which Dovecot logs only at their end.",
@@ -40,6 +46,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         rate: 0.1,
         parallel: 2,
         company: Company::First,
+        target: TARGETS[3],
         ..attack("slow-bruteforce", "Guesses by SMTP AUTH once in ten seconds.", 587, sasl)
     },
     Attack {
@@ -130,7 +137,7 @@ fn imap_persistent(attempt: &Try<'_>) -> Result<(), Trouble> {
 pub(super) fn sprayed(n: usize) -> String {
     const INVENTED: [&str; 8] = ["admin", "info", "sales", "test", "office", "backup", "scan", "billing"];
     match n % 3 {
-        0 => ACCOUNTS.get(n / 3 % ACCOUNTS.len()).map_or("root", |account| account.name).to_owned(),
+        0 => accounts().cycle().nth(n / 3).map_or("root", |account| account.name).to_owned(),
         k => {
             let local = INVENTED.get(n / 2 % INVENTED.len()).copied().unwrap_or("root");
             format!("{local}@{}", DOMAINS.get(k % 2).copied().unwrap_or(DOMAINS[0]))

@@ -3,7 +3,7 @@
 use super::run::Try;
 use super::{Attack, attack};
 use crate::client::{Trouble, letter};
-use crate::topology::{ACCOUNTS, ROSA};
+use crate::topology::{ROSA, accounts};
 
 pub(super) const ATTACKS: &[Attack] = &[
     Attack {
@@ -49,7 +49,7 @@ fn bot(attempt: &Try<'_>) -> Result<(), Trouble> {
         reply = smtp.command(&format!("EHLO host{}.spam.example", n * 37 % 1000))?;
     }
     if reply.good() {
-        let to = ACCOUNTS.get(n % ACCOUNTS.len()).map_or("nobody@example.org", |account| account.name);
+        let to = accounts().cycle().nth(n).map_or("nobody@example.org", |account| account.name);
         let from = format!("offers{n}@spam.example");
         let text = letter(&from, to, "Cheap watches", &format!("w{n}@spam.example"), "Buy.");
         reply = smtp.message(&from, &[to.to_owned()], &text)?;

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::Options;
 use super::process::{run, run_with};
-use crate::topology::{ACCOUNTS, ALIASES, DNS4, DOMAINS, HOSTNAME, MAIL4, MAIL6, RCPT_LIST, SCREEN_LIST};
+use crate::topology::{ALIASES, DNS4, DOMAINS, HOSTNAME, MAIL4, MAIL6, RCPT_LIST, SCREEN_LIST, accounts};
 
 /// The user that owns all mailboxes.
 const VMAIL: u32 = 5000;
@@ -97,8 +97,7 @@ fn postfix(dir: &Path) -> Result<()> {
         .map(|name| format!("{name} REJECT That is my own name\n"))
         .collect();
     write(&dir.join("own_names"), &own_names)?;
-    let boxes: String = ACCOUNTS
-        .iter()
+    let boxes: String = accounts()
         .map(|account| format!("{} {}/{}/\n", account.name, account.domain(), account.local()))
         .collect();
     write(&dir.join("vmailbox"), &boxes)?;
@@ -154,10 +153,9 @@ fn dovecot(dir: &Path, options: &Options) -> Result<()> {
 
 /// Passwords hashed as `doveadm pw -s SHA512-CRYPT` does.
 fn users(path: &Path) -> Result<()> {
-    let passwords: String = ACCOUNTS.iter().map(|account| format!("{}\n", account.password)).collect();
+    let passwords: String = accounts().map(|account| format!("{}\n", account.password)).collect();
     let hashes = run_with(OPENSSL, &["passwd", "-6", "-stdin"], &passwords)?;
-    let lines: String = ACCOUNTS
-        .iter()
+    let lines: String = accounts()
         .zip(hashes.lines())
         .map(|(account, hash)| {
             let home = format!("/var/mail/vhosts/{}/{}", account.domain(), account.local());

@@ -62,6 +62,8 @@ fn ended<'a>(event: &mut Event<'a>, tail: &Tail<'a>) {
     let special = special(words);
     if special == Some(Special::Shutdown) {
         (event.kind, event.reason) = (EventKind::LoginUndecided, Reason::ServerShutdown);
+    } else if special == Some(Special::Trouble) {
+        (event.kind, event.reason) = (EventKind::LoginUndecided, Reason::AuthServiceTrouble);
     } else if let Some(error) = tail.handshake_error() {
         event.kind = EventKind::TlsFailed;
         event.reason = tls::reason(if error.is_empty() { tail.said } else { error });
@@ -84,6 +86,8 @@ fn ended<'a>(event: &mut Event<'a>, tail: &Tail<'a>) {
 enum Special {
     /// Dovecot stops, or is full.
     Shutdown,
+    /// Dovecot's auth is broken.
+    Trouble,
     /// One user has too many connections.
     Limit,
     /// Too many commands before the login.
@@ -91,11 +95,13 @@ enum Special {
 }
 
 fn special(words: &[u8]) -> Option<Special> {
-    const BEGINNINGS: [(&[u8], Special); 8] = [
+    const BEGINNINGS: [(&[u8], Special); 10] = [
         (b"Shutting down", Special::Shutdown),
         (b"Server shutting down", Special::Shutdown),
         (b"Process shutting down", Special::Shutdown),
         (b"Connection queue full", Special::Shutdown),
+        (b"Auth process broken", Special::Trouble),
+        (b"Internal login failure", Special::Trouble),
         (b"Maximum number of connections", Special::Limit),
         (b"Too many invalid", Special::Commands),
         (b"Too many bad", Special::Commands),

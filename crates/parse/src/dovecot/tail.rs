@@ -17,7 +17,7 @@ use mailward_model::{Text, Timestamp, Tls};
 use memchr::{memchr, memmem};
 
 use super::session_id;
-use crate::scan::{address, contains, decimal32, find, rsplit_str, split_str, take_until};
+use crate::scan::{address, contains, find, leading, number, rsplit_str, split, split_str, take_until};
 
 #[derive(Default)]
 pub(super) struct Tail<'a> {
@@ -67,7 +67,7 @@ enum End {
 /// The client among the addresses of the line. Where there are several, the session id tells which.
 fn settle(text: &[u8], tail: &Tail<'_>, end: End, time: Timestamp) -> Option<IpAddr> {
     let whose = session_id::made_for(tail.session, time);
-    if addresses(text).all(|address| tail.address == Some(address)) {
+    if tail.is_alone(text) || addresses(text).all(|address| tail.address == Some(address)) {
         return tail.address.filter(|only| whose.is_none_or(|whose| whose == *only));
     }
     whose.filter(|whose| match end {
@@ -133,10 +133,10 @@ fn own_rip(text: &[u8]) -> Option<usize> {
 
 /// `192.0.2.1, lip=192.0.2.10, mpid=1, TLS, session=<…>`. The address counts only if all that follows is well-formed.
 fn after_rip(after: &[u8]) -> Tail<'_> {
-    let (address_text, rest) = take_until(after, |b| b == b',');
-    let (middle, session) = session(rest);
+    let (address, rest) = leading(after).unzip();
+    let (middle, session) = session(rest.unwrap_or(after));
     match secured(middle) {
-        Some(secured) => Tail { address: address(address_text), secured, session, ..Tail::default() },
+        Some(secured) => Tail { address, secured, session, ..Tail::default() },
         None => Tail { session, ..Tail::default() },
     }
 }
@@ -144,11 +144,11 @@ fn after_rip(after: &[u8]) -> Tail<'_> {
 /// What stands before the session id, and the id, perhaps followed by further elements.
 fn session(rest: &[u8]) -> (&[u8], &[u8]) {
     let Some((middle, id)) = rsplit_str(rest, b", session=<") else { return (rest, b"") };
-    let (id, end) = take_until(id, |b| b == b'>');
-    if end == b">" || end.starts_with(b">, ") && memchr(b'<', end).is_none() {
-        (middle, id)
-    } else {
-        (rest, b"")
+    match split(id, b'>') {
+        Some((id, end)) if end.is_empty() || end.starts_with(b", ") && memchr(b'<', end).is_none() => {
+            (middle, id)
+        }
+        _ => (rest, b""),
     }
 }
 
@@ -158,25 +158,25 @@ fn secured(middle: &[u8]) -> Option<&[u8]> {
         return None;
     }
     let middle = match middle.strip_prefix(b", lip=") {
-        Some(local) => {
-            let (local, middle) = take_until(local, |b| b == b',');
-            address(local)?;
-            middle
-        }
+        Some(local) => leading(local)?.1,
         None => middle,
     };
     let middle = match middle.strip_prefix(b", mpid=") {
-        Some(pid) => {
-            let (pid, middle) = take_until(pid, |b| b == b',');
-            decimal32(pid)?;
-            middle
-        }
+        Some(pid) => number(pid)?.1,
         None => middle,
     };
     if middle.is_empty() { Some(middle) } else { middle.strip_prefix(b", ") }
 }
 
 impl<'a> Tail<'a> {
+    /// Whether there can be no other address in the line, seen without a search: nothing else in it has a `=`.
+    fn is_alone(&self, text: &[u8]) -> bool {
+        let ends_with_session = text.strip_suffix(b">").is_some_and(|text| text.ends_with(self.session));
+        self.address.is_some()
+            && (self.session.is_empty() || ends_with_session)
+            && [self.said, self.user, self.secured].iter().all(|part| memchr(b'=', part).is_none())
+    }
+
     /// The error of a handshake that was not finished; empty where it just stopped.
     pub(super) fn handshake_error(&self) -> Option<&'a [u8]> {
         let error = self.secured.strip_prefix(b"TLS handshaking")?;

@@ -8,16 +8,16 @@ use crate::scan::{decimal32, number, seek, take_until, trim_start};
 /// Reads `host tag[pid]: message`, also without host, without pid, with a `facility.level` before the tag (BusyBox), and
 /// lines of Dovecot's own log files, which have neither host nor tag.
 pub(crate) fn read(rest: &[u8], time: Timestamp) -> Framed<'_> {
-    if let Some((host, tag, pid, message)) = usual(rest) {
-        return Framed::Tagged(Frame { time, host, tag, pid, message, trusted: true });
+    match usual(rest, time) {
+        Some(frame) => Framed::Tagged(frame),
+        None => unusual(trim_start(rest), time),
     }
-    unusual(trim_start(rest), time)
 }
 
 /// ` host tag[pid]: message` or ` host tag: message`, as nearly every line has it. Whatever else it may be is left to
 /// [`unusual`], which gives the same answer for these, only later.
 #[inline]
-fn usual(rest: &[u8]) -> Option<(&[u8], &[u8], u32, &[u8])> {
+fn usual(rest: &[u8], time: Timestamp) -> Option<Frame<'_>> {
     let rest = rest.strip_prefix(b" ")?;
     let (host, rest) = rest.split_at_checked(seek(rest, [b' ', b'(', b'['])?)?;
     let rest = rest.strip_prefix(b" ")?;
@@ -28,14 +28,12 @@ fn usual(rest: &[u8]) -> Option<(&[u8], &[u8], u32, &[u8])> {
     if tag.is_empty() {
         return None;
     }
-    match rest {
-        [b'[', rest @ ..] => {
-            let (pid, rest) = number(rest)?;
-            Some((host, tag, u32::try_from(pid).ok()?, rest.strip_prefix(b"]: ")?))
-        }
-        [b':', b' ', message @ ..] => Some((host, tag, 0, message)),
-        _ => None,
-    }
+    let (pid, message) = match rest {
+        [b'[', rest @ ..] => number(rest).and_then(|(pid, rest)| Some((pid, rest.strip_prefix(b"]: ")?)))?,
+        [b':', b' ', message @ ..] => (0, message),
+        _ => return None,
+    };
+    Some(Frame { time, host, tag, pid: u32::try_from(pid).ok()?, message, trusted: true })
 }
 
 fn unusual(rest: &[u8], time: Timestamp) -> Framed<'_> {

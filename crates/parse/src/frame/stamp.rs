@@ -21,6 +21,7 @@ pub(crate) struct Clock {
     context: Context,
     last: Timestamp,
     minute: Minute,
+    yearless_minute: Cached<13, i64>,
     day: Cached<10, i64>,
     hour: Cached<13, Hour>,
     yearless_hour: Cached<9, Hour>,
@@ -66,13 +67,15 @@ impl Clock {
     pub(crate) fn new(context: Context) -> Self {
         let last = context.reference;
         let minute = Minute { key: [0; 17], offset: [0; 6], begin: 0 };
-        Self { context, last, minute, day: Cached::EMPTY, hour: Cached::EMPTY, yearless_hour: Cached::EMPTY }
+        let (day, hour) = (Cached::EMPTY, Cached::EMPTY);
+        let (yearless_hour, yearless_minute) = (Cached::EMPTY, Cached::EMPTY);
+        Self { context, last, minute, yearless_minute, day, hour, yearless_hour }
     }
 
     pub(crate) fn set_reference(&mut self, reference: Timestamp) {
         // A cached hour stays right while the reference only moves within a day; a log may live for years.
         if self.context.reference.secs().div_euclid(86_400) != reference.secs().div_euclid(86_400) {
-            self.yearless_hour = Cached::EMPTY;
+            (self.yearless_hour, self.yearless_minute) = (Cached::EMPTY, Cached::EMPTY);
         }
         self.context.reference = reference;
     }
@@ -86,9 +89,30 @@ impl Clock {
         self.last = time;
     }
 
-    /// A stamp of the same minute as the one before, in `2025-10-10T01:33:12.345678+02:00` and no other form.
+    /// A stamp of the same minute as the one before, in the two forms of rsyslog's files and no other.
     #[inline]
-    fn same_minute<'a>(&mut self, line: &'a [u8]) -> Option<(Stamp, &'a [u8])> {
+    fn same_minute<'a>(&mut self, line: &'a [u8], outer: Option<Timestamp>) -> Option<(Stamp, &'a [u8])> {
+        let (stamp, rest) = match outer {
+            None => self.same_yearless_minute(line).or_else(|| self.same_exact_minute(line))?,
+            Some(_) => self.same_exact_minute(line)?,
+        };
+        let (Stamp::Exact(time) | Stamp::Local(time)) = stamp;
+        self.last = time;
+        Some((stamp, rest))
+    }
+
+    /// `Oct 10 01:33:12 `, without a fraction.
+    #[inline]
+    fn same_yearless_minute<'a>(&self, line: &'a [u8]) -> Option<(Stamp, &'a [u8])> {
+        let (key, after) = line.split_first_chunk::<13>()?;
+        let begin = self.yearless_minute.of(key)?;
+        let &[s1, s2, b' ', ..] = after else { return None };
+        Some((Stamp::Local(Timestamp::from_micros(begin + two(s1, s2)? * 1_000_000)), after.get(2..)?))
+    }
+
+    /// `2025-10-10T01:33:12.345678+02:00`.
+    #[inline]
+    fn same_exact_minute<'a>(&self, line: &'a [u8]) -> Option<(Stamp, &'a [u8])> {
         let (stamp, rest) = line.split_first_chunk::<32>()?;
         let (key, after) = stamp.split_first_chunk::<17>()?;
         let &[s1, s2, b'.', a, b, c, d, e, f, ref offset @ ..] = after else { return None };
@@ -96,9 +120,8 @@ impl Clock {
             return None;
         }
         let micros = two(a, b)? * 10_000 + two(c, d)? * 100 + two(e, f)?;
-        let time = Timestamp::from_micros(self.minute.begin + two(s1, s2)? * 1_000_000 + micros);
-        self.last = time;
-        Some((Stamp::Exact(time), rest))
+        let time = self.minute.begin + two(s1, s2)? * 1_000_000 + micros;
+        Some((Stamp::Exact(Timestamp::from_micros(time)), rest))
     }
 
     /// Keeps the minute of an exact stamp of that form.
@@ -118,7 +141,7 @@ impl Clock {
         line: &'a [u8],
         outer: Option<Timestamp>,
     ) -> Option<(Stamp, &'a [u8])> {
-        if let Some(found) = self.same_minute(line) {
+        if let Some(found) = self.same_minute(line, outer) {
             return Some(found);
         }
         let (stamp, rest) = if line.first()?.is_ascii_digit() {
@@ -166,7 +189,11 @@ impl Clock {
             Some(hour) => hour,
             None => self.hour_without_year(key)?,
         };
-        Some((Stamp::Local(self.at(hour, past_hour, micros)?), rest))
+        let time = self.at(hour, past_hour, micros)?;
+        if let (Hour::Steady(begin), Some(key)) = (hour, line.first_chunk()) {
+            self.yearless_minute.keep(*key, begin + past_hour / 60 * 60_000_000);
+        }
+        Some((Stamp::Local(time), rest))
     }
 
     /// Days since the epoch of `2025-10-10`.

@@ -13,7 +13,7 @@ pub(crate) fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// An address in front, and what follows it.
-fn leading(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
+pub(crate) fn leading(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
     if let Some((v4, rest)) = ipv4(bytes) {
         return Some((IpAddr::V4(v4), rest));
     }
@@ -24,38 +24,46 @@ fn leading(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
 /// Dotted quad without leading zeros, as every program here prints it.
 #[inline(always)]
 fn ipv4(bytes: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
-    let (a, rest) = octet(bytes)?;
-    let (b, rest) = octet(rest.strip_prefix(b".")?)?;
-    let (c, rest) = octet(rest.strip_prefix(b".")?)?;
-    let (d, rest) = octet(rest.strip_prefix(b".")?)?;
-    Some((Ipv4Addr::new(a, b, c, d), rest))
+    let (mut bits, mut at) = (0, 0);
+    for place in 0..4 {
+        let (octet, length) = octet(bytes.get(at..)?)?;
+        bits = bits << 8 | octet;
+        at += length;
+        if place < 3 {
+            (bytes.get(at) == Some(&b'.')).then_some(())?;
+            at += 1;
+        }
+    }
+    Some((Ipv4Addr::from_bits(bits), bytes.get(at..)?))
 }
 
-/// One to three digits up to 255, without a leading zero. Four bytes at a time and without a branch on their number, which
-/// no processor could foretell.
+/// Value and length of one to three digits up to 255, without a leading zero. Four bytes at a time and without a branch on
+/// their number, which no processor could foretell.
 #[inline(always)]
-fn octet(bytes: &[u8]) -> Option<(u8, &[u8])> {
+fn octet(bytes: &[u8]) -> Option<(u32, usize)> {
     let Some(four) = bytes.first_chunk::<4>() else { return short_octet(bytes) };
     let digits = u32::from_le_bytes(*four) ^ 0x3030_3030;
     // The high bit of each byte that is no digit; the fourth may not be one.
     let others = (digits.wrapping_add(0x7676_7676) | digits) & 0x8080_8080;
     let length = others.trailing_zeros() / 8;
-    if others == 0 || length == 0 {
+    let is_padded = digits & 0xff == 0 && length > 1;
+    if length == 0 || length > 3 || is_padded {
         return None;
     }
-    let aligned = digits << (8 * (3 - length));
-    let [hundreds, tens, ones, _] = aligned.to_le_bytes();
-    let value = u32::from(hundreds) * 100 + u32::from(tens) * 10 + u32::from(ones);
-    let least = [0, 0, 10, 100].get(length as usize)?;
-    let value = u8::try_from(value).ok().filter(|_| value >= *least)?;
-    Some((value, bytes.get(length as usize..)?))
+    // Hundreds in the first byte, tens in the second, ones in the third: the third byte of the product is their sum.
+    let aligned = digits << (8 * (3 - length)) & 0x000f_0f0f;
+    let value = aligned.wrapping_mul(0x0064_0a01) >> 16 & 0xff;
+    let is_octet = aligned.swap_bytes() >> 8 <= 0x0002_0505;
+    is_octet.then_some((value, length as usize))
 }
 
 /// The last octet of a line, with less than four bytes left.
-fn short_octet(bytes: &[u8]) -> Option<(u8, &[u8])> {
+#[cold]
+fn short_octet(bytes: &[u8]) -> Option<(u32, usize)> {
     let (value, rest) = number(bytes)?;
-    let is_plain = bytes.len() - rest.len() == 1 || bytes.first() != Some(&b'0');
-    Some((u8::try_from(value).ok().filter(|_| is_plain)?, rest))
+    let length = bytes.len() - rest.len();
+    let is_plain = length == 1 || bytes.first() != Some(&b'0');
+    u32::try_from(value).ok().filter(|value| is_plain && *value < 256).map(|value| (value, length))
 }
 
 /// Up to eight groups, one run of them as `::`, the last two perhaps as an IPv4 address (RFC 4291 section 2.2).

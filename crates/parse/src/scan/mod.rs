@@ -7,7 +7,7 @@ mod seek;
 
 use memchr::memrchr;
 
-pub(crate) use address::{address, bracketed, client_at, peer};
+pub(crate) use address::{address, bracketed, client_at, leading, peer};
 pub(crate) use seek::{find, rfind, seek};
 
 /// Before and after the first `byte`, which belongs to neither.

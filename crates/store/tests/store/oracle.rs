@@ -329,6 +329,7 @@ proptest! {
     #[test]
     fn every_question_is_answered_as_the_oracle_does(
         batches in vec(vec(step(), 0..25), 1..8),
+        later in vec(vec(step(), 0..25), 0..3),
         now in 0..2_000_i64,
         spans in vec(0..400_u64, 4),
         hours in 0..20_u64,
@@ -353,6 +354,10 @@ proptest! {
             ..Retention::default()
         };
         oracle.retain(&mut store, now, &policy);
+        oracle.check(&store);
+        for batch in &later {
+            oracle.commit(&mut store, batch);
+        }
         oracle.check(&store);
         store.check().unwrap();
         drop(store);
