@@ -81,12 +81,3 @@ pub(super) fn value<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     });
     values.next_back()
 }
-
-/// The number of a group in /etc/group (group(5)).
-pub(crate) fn group_number(host: &Host, name: &str) -> Option<u32> {
-    let text = host.read("/etc/group")?;
-    text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
-    })
-}

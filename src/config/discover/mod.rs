@@ -20,7 +20,7 @@ use mailward_source::Spec;
 pub(crate) use addresses::Bridge;
 pub(crate) use containers::Container;
 pub(crate) use dovecot::Dovecot;
-pub(crate) use host::{Host, group_number};
+pub(crate) use host::Host;
 pub(crate) use logs::Log;
 pub(crate) use postfix::Postfix;
 pub(crate) use sessions::Session;

@@ -73,12 +73,12 @@ fn mynetworks(host: &Host, text: &str, depth: u8, notes: &mut Vec<String>) -> Ve
     notes.extend(wide.iter().map(|network| {
         format!("mynetworks has {network}, which trusts a large part of the Internet: it is not protected from bans")
     }));
-    let mut once = Vec::new();
-    narrow.into_iter().for_each(|network| {
+    let mut once: Vec<Network> = Vec::new();
+    for network in narrow {
         if !once.contains(&network) {
-            once.push(network)
+            once.push(network);
         }
-    });
+    }
     once
 }
 
