@@ -186,7 +186,8 @@ impl Daemon {
         match response.status {
             200..=299 => Ok(Some(response.body)),
             404 | 409 => {
-                super::complain(&anyhow::anyhow!(refusal(&response)));
+                let reason = response.reason().unwrap_or("the daemon refused it").to_owned();
+                super::complain(&anyhow::anyhow!(reason));
                 Ok(None)
             }
             _ => Err(anyhow::anyhow!(refusal(&response))),

@@ -151,7 +151,7 @@ impl Guard {
         }
     }
 
-    fn lift(&mut self, ban: &Ban, now: Timestamp, by: &str, why: &str) {
+    pub(super) fn lift(&mut self, ban: &Ban, now: Timestamp, by: &str, why: &str) {
         self.shield.remove(&[ban.target], now);
         self.keeper.lifted(ban.target, now, by, why);
         self.voice.ended(ban, now);

@@ -6,6 +6,7 @@
 mod control;
 mod health;
 mod keeper;
+mod operator;
 mod restore;
 mod shield;
 mod signals;
@@ -49,6 +50,8 @@ pub(crate) struct Setup {
     pub(crate) firewall: Option<mailward_enforce::Options>,
     /// postscreen's table.
     pub(crate) postscreen: Option<PathBuf>,
+    /// Whether the places of whoever is logged in to this host are never banned.
+    pub(crate) protect_operator: bool,
     /// Networks that are never banned, without the allowlist of the store.
     pub(crate) never: NeverBan,
     pub(crate) rules: mailward_detect::Rules,
@@ -66,6 +69,8 @@ enum Message {
     Asked(control::Asked),
     /// Somebody else changed the kernel's table.
     Tampered,
+    /// People are logged in to this host from these places.
+    Sessions(Vec<Network>),
     /// Read the configuration again.
     Reload,
     /// End.
@@ -122,6 +127,7 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
     let (sender, messages) = channel();
     watch_kernel(monitor, &sender, &reader.waker());
     signals::listen(sender.clone(), reader.waker())?;
+    operator::follow(sender.clone(), reader.waker());
     let server = control::serve(&setup, sender, reader.waker())?;
     keeper.commit(now, true);
     let mut guard = Guard {
@@ -232,6 +238,7 @@ impl Guard {
         match message {
             Message::Asked(asked) => self.answer(asked, reader),
             Message::Tampered => self.mend(),
+            Message::Sessions(places) => self.protect_sessions(&places),
             Message::Reload => self.reload(),
             Message::Stop => self.stopping = true,
         }
