@@ -31,6 +31,23 @@ fn named_paths_exist() {
     none(&findings, "paths in documents");
 }
 
+/// `path.rs::test`: a document says that this test holds something.
+#[test]
+fn named_tests_exist() {
+    let mut findings = Vec::new();
+    for file in documents() {
+        for (path, test) in
+            file.text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs::"))
+        {
+            let code = std::fs::read_to_string(tree::root().join(format!("{path}.rs"))).unwrap_or_default();
+            if !code.contains(&format!("fn {test}(")) {
+                findings.push(format!("{}: {path}.rs has no test {test}", file.path));
+            }
+        }
+    }
+    none(&findings, "tests that documents rely on");
+}
+
 #[test]
 fn links_lead_somewhere() {
     let mut findings = Vec::new();
