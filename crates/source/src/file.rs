@@ -9,16 +9,23 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::Start;
 use crate::cursor::{Cursor, HEAD, Position, Previous, digest};
 use crate::generation::{Cut, Generation, Got, Match, Partial};
 use crate::history::{FileId, Listed, list};
+
+/// How often something that changes under the hand is looked at in one go.
+const PATIENCE: u32 = 16;
 
 /// A log file.
 pub(crate) struct LogFile {
     path: PathBuf,
     /// Where to begin where there is no cursor; none once begun.
     start: Option<Start>,
+    /// Whether there is a first cursor that nobody was told of.
+    begun: bool,
     current: Option<Generation>,
     /// Where to go on when no file is open.
     position: Position,
@@ -66,20 +73,32 @@ impl LogFile {
         let Cursor { current: position, previous } = cursor.unwrap_or_default();
         let before = previous.map(|Previous { position, closed }| Before { position, closed, late: None });
         let tally = Tally::default();
-        let mut file =
-            Self { path: path.to_path_buf(), start, current: None, position, before, live: None, tally };
+        let mut file = Self {
+            path: path.to_path_buf(),
+            start,
+            begun: false,
+            current: None,
+            position,
+            before,
+            live: None,
+            tally,
+        };
         file.reopen_before();
+        // The end is that of now. What keeps it from being found is told by the first look.
+        let _ = file.begin();
         file
     }
 
     /// The next lines, in this part of the buffer. An empty part only says that there is a first cursor.
     pub(crate) fn look(&mut self, buffer: &mut [u8]) -> io::Result<Option<Range<usize>>> {
-        if self.begin()? {
+        self.begin()?;
+        if std::mem::take(&mut self.begun) {
             return Ok(Some(0..0));
         }
         if let Some(lines) = self.late_lines(buffer) {
             return Ok(Some(lines));
         }
+        let mut replaced = 0;
         loop {
             let Some(current) = &mut self.current else {
                 if !self.resume()? {
@@ -94,7 +113,13 @@ impl LogFile {
                         return Ok(Some(lines));
                     }
                 }
-                Got::Replaced => self.let_go(),
+                Got::Replaced if replaced == PATIENCE => {
+                    return Err(io::Error::other("it is replaced all the time"));
+                }
+                Got::Replaced => {
+                    replaced += 1;
+                    self.let_go();
+                }
                 Got::End => match self.next()? {
                     Next::None => {
                         self.forget_unread();
@@ -143,10 +168,10 @@ impl LogFile {
         current + other.map_or(0, |other| other.len())
     }
 
-    /// Decides where to begin without a cursor; whether it did just now.
-    fn begin(&mut self) -> io::Result<bool> {
-        let Some(start) = self.start else { return Ok(false) };
-        let files = list(&self.path);
+    /// Decides where to begin without a cursor.
+    fn begin(&mut self) -> io::Result<()> {
+        let Some(start) = self.start else { return Ok(()) };
+        let files = list(&self.path)?;
         let live = files.last().filter(|file| file.live);
         self.live = live.map(|live| live.id);
         if let (Some(live), Start::End) = (live, start) {
@@ -157,14 +182,15 @@ impl LogFile {
         let older = files.iter().rev().filter(|file| !file.live && !file.empty);
         self.before = older.filter_map(|file| Before::anchor(file).ok()).next();
         self.start = None;
-        Ok(true)
+        self.begun = true;
+        Ok(())
     }
 
     /// After a restart: the file before the current one may have late lines.
     fn reopen_before(&mut self) {
         let Some(before) = self.before.as_mut().filter(|before| !before.closed) else { return };
-        let files = list(&self.path);
-        if let Ok(Some((_, Match::Exact, generation))) = find(&files, &before.position) {
+        let found = list(&self.path).and_then(|files| find(&files, &before.position));
+        if let Ok(Some((_, Match::Exact, generation))) = found {
             before.late = Some(generation);
         }
     }
@@ -305,8 +331,8 @@ impl LogFile {
     /// Asks the same again while files change their names between the listing and the opening.
     fn settled(&mut self, ask: impl Fn(&mut Self, &[Listed]) -> io::Result<Next>) -> io::Result<Next> {
         let mut answer = Ok(Next::None);
-        for _ in 0..16 {
-            let files = list(&self.path);
+        for _ in 0..PATIENCE {
+            let files = list(&self.path)?;
             self.live = files.last().filter(|file| file.live).map(|file| file.id);
             answer = ask(self, &files);
             match &answer {
@@ -371,7 +397,7 @@ impl LogFile {
             match opened {
                 Ok((head, _)) if !file.live && head == live => {}
                 Ok((_, generation)) => return Ok(Some(generation)),
-                Err(error) if file.live || has_moved(&error) => return Err(error),
+                Err(error) if file.live || may_pass(&error) => return Err(error),
                 Err(error) => self.tally.lose(format!("cannot read {}: {error}", file.path.display())),
             }
         }
@@ -420,7 +446,7 @@ fn find(files: &[Listed], position: &Position) -> io::Result<Option<(usize, Matc
             Ok((Match::Exact, generation)) => return Ok(Some((at, Match::Exact, generation))),
             Ok((Match::Begins, generation)) => begins = begins.or(Some((at, Match::Begins, generation))),
             Ok((Match::Other, _)) => {}
-            Err(error) if file.live || has_moved(&error) => return Err(error),
+            Err(error) if file.live || may_pass(&error) => return Err(error),
             // It cannot be read, so it cannot be the one.
             Err(_) => {}
         }
@@ -430,6 +456,15 @@ fn find(files: &[Listed], position: &Position) -> io::Result<Option<(usize, Matc
 
 fn is_live(files: &[Listed], at: usize) -> bool {
     files.get(at).is_some_and(|file| file.live)
+}
+
+/// Whether asking again may give another answer: no error of the file, but of the moment.
+fn may_pass(error: &io::Error) -> bool {
+    has_moved(error)
+        || matches!(
+            Errno::from_io_error(error),
+            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::INTR)
+        )
 }
 
 /// Whether a name led to another file, or to none, since it was listed.

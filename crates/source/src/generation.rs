@@ -120,7 +120,11 @@ impl Generation {
     pub(crate) fn read(&mut self, buffer: &mut [u8], partial: Partial) -> io::Result<Got> {
         // One byte stays free for the newline that a last line may lack.
         let room = buffer.len().saturating_sub(1);
-        let read = self.content.read_at(buffer.get_mut(..room).unwrap_or_default(), self.offset)?;
+        let read = match self.content.read_at(buffer.get_mut(..room).unwrap_or_default(), self.offset) {
+            // Removed on the file server.
+            Err(error) if error.kind() == io::ErrorKind::StaleNetworkFileHandle => return Ok(Got::Replaced),
+            read => read?,
+        };
         // After reading, so that what was read is known to be of this file.
         if !self.is_same()? {
             return Ok(Got::Replaced);

@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 use std::fs::Metadata;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ use std::time::SystemTime;
 /// The rotated files of a log, oldest first, without the log itself. What cannot be looked at is left out.
 #[must_use]
 pub fn history(path: &Path) -> Vec<PathBuf> {
-    let mut files = scan(path);
+    let mut files = scan(path).unwrap_or_default();
     files.retain(|file| !file.live);
     files.into_iter().map(|file| file.path).collect()
 }
@@ -41,22 +41,22 @@ pub(crate) struct Listed {
 
 /// All files of a log, oldest first, the log itself last if it is there. A rotation renames several files one after the other,
 /// so it looks until it sees the same twice.
-pub(crate) fn list(path: &Path) -> Vec<Listed> {
-    let mut files = scan(path);
+pub(crate) fn list(path: &Path) -> io::Result<Vec<Listed>> {
+    let mut files = scan(path)?;
     for _ in 0..8 {
-        let again = scan(path);
+        let again = scan(path)?;
         if again.iter().map(|file| (&file.path, file.id)).eq(files.iter().map(|file| (&file.path, file.id))) {
-            return again;
+            return Ok(again);
         }
         files = again;
     }
-    files
+    Ok(files)
 }
 
-fn scan(path: &Path) -> Vec<Listed> {
-    let mut found = siblings(path);
+fn scan(path: &Path) -> io::Result<Vec<Listed>> {
+    let mut found = siblings(path)?;
     if let Some(target) = elsewhere(path) {
-        found.extend(siblings(&target));
+        found.extend(siblings(&target)?);
     }
     sort(&mut found);
     let mut files: Vec<Listed> = found.into_iter().map(|found| found.file).collect();
@@ -72,7 +72,7 @@ fn scan(path: &Path) -> Vec<Listed> {
     }
     let mut seen = std::collections::HashSet::new();
     files.retain(|file| seen.insert(file.id));
-    files
+    Ok(files)
 }
 
 /// The file itself, where the path is a link.
@@ -109,10 +109,16 @@ enum Age {
     Date(String),
 }
 
-fn siblings(path: &Path) -> Vec<Found> {
-    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Vec::new() };
-    let Ok(entries) = std::fs::read_dir(directory(path)) else { return Vec::new() };
-    entries.filter_map(|entry| found(name, &entry.ok()?).ok().flatten()).collect()
+/// A directory that may not be listed has no history; one that cannot be listed for now is an error.
+fn siblings(path: &Path) -> io::Result<Vec<Found>> {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(Vec::new()) };
+    match std::fs::read_dir(directory(path)) {
+        Ok(entries) => Ok(entries.filter_map(|entry| found(name, &entry.ok()?).ok().flatten()).collect()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn found(name: &str, entry: &std::fs::DirEntry) -> io::Result<Option<Found>> {
@@ -262,7 +268,7 @@ mod tests {
         let link = place.path().join("mail.log");
         std::os::unix::fs::symlink("data/mail.log", &link).unwrap();
         assert_eq!(history(&link), [data.canonicalize().unwrap().join("mail.log.1")]);
-        let all: Vec<_> = list(&link).into_iter().map(|file| (file.path, file.live)).collect();
+        let all: Vec<_> = list(&link).unwrap().into_iter().map(|file| (file.path, file.live)).collect();
         assert_eq!(all, [(data.canonicalize().unwrap().join("mail.log.1"), false), (link, true)]);
     }
 }

@@ -1,6 +1,12 @@
 //! Single cases of what happens to log files, each with real files.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -377,7 +383,8 @@ fn sources_take_turns() {
 #[test]
 fn wrong_use_is_told() {
     let spec = Spec::File("/var/log/mail.log".into());
-    let Err(error) = Reader::open(&[spec.clone()], |_| Some("nonsense".to_owned()), Start::End) else {
+    let Err(error) = Reader::open(std::slice::from_ref(&spec), |_| Some("nonsense".to_owned()), Start::End)
+    else {
         panic!()
     };
     assert!(

@@ -1,6 +1,12 @@
 //! A real journal, written by systemd-journal-remote(8) and read by journalctl(1).
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -1,28 +1,35 @@
 //! Random schedules of writing, rotating, reading and dying, against the obvious: what was written, in order, once.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mailward_source::{Next, Reader, Spec, Start, history};
+use mailward_source::{Next, Reader, SourceStatus, Spec, Start, history};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Whole lines, so many with so much text each.
-    Write(u16, u16),
+    /// Whole lines of one writer, so many with so much text each.
+    Write(usize, u16, u16),
     /// A line in two writes; the second comes with the next write.
     WriteHalf,
     /// logrotate's default; whether it creates the new file.
     Rename {
         create: bool,
     },
-    /// What `postrotate` tells the writer.
-    Reopen,
+    /// What `postrotate` tells a writer.
+    Reopen(usize),
     /// logrotate's `copytruncate`.
     CopyTruncate,
     /// `: > mail.log`, when all is read.
@@ -46,12 +53,12 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (1_u16..20, 0_u16..200).prop_map(|(lines, text)| Step::Write(lines, text)),
-        1 => (1_u16..200, 1000_u16..9000).prop_map(|(lines, text)| Step::Write(lines, text)),
-        1 => Just(Step::Write(1, 65_000)),
+        8 => (any::<usize>(), 1_u16..20, 0_u16..200).prop_map(|(who, lines, text)| Step::Write(who, lines, text)),
+        1 => (any::<usize>(), 1_u16..200, 1000_u16..9000).prop_map(|(who, lines, text)| Step::Write(who, lines, text)),
+        1 => any::<usize>().prop_map(|who| Step::Write(who, 1, 65_000)),
         2 => Just(Step::WriteHalf),
         3 => any::<bool>().prop_map(|create| Step::Rename { create }),
-        4 => Just(Step::Reopen),
+        4 => any::<usize>().prop_map(Step::Reopen),
         3 => Just(Step::CopyTruncate),
         1 => Just(Step::Truncate),
         1 => Just(Step::Delete),
@@ -65,15 +72,30 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The machine: a log, its writer, its rotation, and its reader.
+/// A process that writes to the log, or to what it was when it opened it.
+struct Writer {
+    file: File,
+    half: String,
+    lines: usize,
+}
+
+impl Writer {
+    fn finish_half(&mut self) {
+        let half = std::mem::take(&mut self.half);
+        self.file.write_all(half.as_bytes()).unwrap();
+    }
+
+    fn inode(&self) -> u64 {
+        self.file.metadata().unwrap().ino()
+    }
+}
+
+/// The machine: a log, its writers, its rotation, and its reader.
 struct World {
     place: tempfile::TempDir,
     dated: bool,
     rotations: u32,
-    writer: File,
-    /// Where the writer's file is, if it has a name that is written to.
-    at: Option<PathBuf>,
-    half: String,
+    writers: Vec<Writer>,
     written: Vec<String>,
     reader: Option<Reader>,
     uncommitted: Vec<String>,
@@ -85,17 +107,15 @@ struct World {
 }
 
 impl World {
-    fn new(dated: bool) -> Self {
+    fn new(dated: bool, writers: usize) -> Self {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("mail.log");
-        let writer = append(&path);
+        let writer = || Writer { file: append(&path), half: String::new(), lines: 0 };
         let mut world = Self {
+            writers: (0..writers).map(|_| writer()).collect(),
             place,
             dated,
             rotations: 0,
-            writer,
-            at: Some(path),
-            half: String::new(),
             written: Vec::new(),
             reader: None,
             uncommitted: Vec::new(),
@@ -114,30 +134,36 @@ impl World {
         self.place.path().join("mail.log")
     }
 
-    fn write(&mut self, lines: u16, text: u16) {
-        self.finish_half();
-        let mut piece = String::new();
+    fn writer(&mut self, who: usize) -> (usize, &mut Writer) {
+        let who = who % self.writers.len();
+        (who, &mut self.writers[who])
+    }
+
+    fn write(&mut self, who: usize, lines: u16, text: u16) {
+        let (who, writer) = self.writer(who);
+        writer.finish_half();
+        let mut new = Vec::new();
         for _ in 0..lines {
-            let line = format!("{:07} {}", self.written.len(), "x".repeat(text.into()));
-            piece.push_str(&line);
-            piece.push('\n');
-            self.written.push(line);
+            new.push(format!("{who} {:07} {}", writer.lines, "x".repeat(text.into())));
+            writer.lines += 1;
         }
-        self.writer.write_all(piece.as_bytes()).unwrap();
+        writer.file.write_all((new.join("\n") + "\n").as_bytes()).unwrap();
+        self.written.extend(new);
     }
 
+    /// With several writers, another one's line would come between the halves.
     fn write_half(&mut self) {
-        self.finish_half();
-        let line = format!("{:07} in two halves", self.written.len());
-        let (first, second) = line.split_at(12);
-        self.writer.write_all(first.as_bytes()).unwrap();
-        self.half = format!("{second}\n");
+        if self.writers.len() > 1 {
+            return;
+        }
+        let (who, writer) = self.writer(0);
+        writer.finish_half();
+        let line = format!("{who} {:07} in two halves", writer.lines);
+        let (first, second) = line.split_at(14);
+        writer.file.write_all(first.as_bytes()).unwrap();
+        writer.half = format!("{second}\n");
+        writer.lines += 1;
         self.written.push(line);
-    }
-
-    fn finish_half(&mut self) {
-        let half = std::mem::take(&mut self.half);
-        self.writer.write_all(half.as_bytes()).unwrap();
     }
 
     /// Makes room for a newly rotated file; its name.
@@ -147,69 +173,73 @@ impl World {
             return self.place.path().join(format!("mail.log-{}", 20_260_000 + self.rotations));
         }
         for old in history(&self.path()) {
-            let name = old.file_name().unwrap().to_str().unwrap();
+            let name = old.file_name().unwrap().to_str().unwrap().strip_prefix("mail.log.").unwrap();
             let (count, packed) =
-                name["mail.log.".len()..].split_once('.').map_or((&name[9..], None), |(a, b)| (a, Some(b)));
+                name.split_once('.').map_or((name, ""), |(count, _)| (count, &name[count.len()..]));
             let next = count.parse::<u32>().unwrap() + 1;
-            let next =
-                packed.map_or(format!("mail.log.{next}"), |packed| format!("mail.log.{next}.{packed}"));
-            fs::rename(&old, self.place.path().join(next)).unwrap();
+            fs::rename(&old, self.place.path().join(format!("mail.log.{next}{packed}"))).unwrap();
         }
         self.place.path().join("mail.log.1")
     }
 
+    /// Nobody rotates twice before all writers know of the first.
     fn rename(&mut self, create: bool) {
         let path = self.path();
         if !path.exists() {
             return;
         }
+        let inode = fs::metadata(&path).unwrap().ino();
+        for who in 0..self.writers.len() {
+            if self.writers.len() > 1 && self.writers[who].inode() != inode {
+                self.reopen(who);
+            }
+        }
         let to = self.shift();
         fs::rename(&path, &to).unwrap();
-        if self.at.as_ref() == Some(&path) {
-            self.at = Some(to);
-        } else if !self.dated {
-            self.follow();
-        }
         if create {
             File::create(&path).unwrap();
         }
     }
 
-    /// The writer's file was renamed once more.
-    fn follow(&mut self) {
-        use std::os::unix::fs::MetadataExt;
-        let inode = self.writer.metadata().unwrap().ino();
-        let found = history(&self.path()).into_iter().find(|path| fs::metadata(path).unwrap().ino() == inode);
-        self.at = found;
+    fn reopen(&mut self, who: usize) {
+        let path = self.path();
+        let (_, writer) = self.writer(who);
+        writer.finish_half();
+        writer.file = append(&path);
     }
 
-    fn reopen(&mut self) {
-        self.finish_half();
-        self.writer = append(&self.path());
-        self.at = Some(self.path());
+    fn reopen_all(&mut self) {
+        (0..self.writers.len()).for_each(|who| self.reopen(who));
     }
 
     fn copy_truncate(&mut self) {
-        self.reopen();
+        self.reopen_all();
         let path = self.path();
         let to = self.shift();
         fs::copy(&path, to).unwrap();
-        self.writer.set_len(0).unwrap();
+        append(&path).set_len(0).unwrap();
     }
 
     fn replace(&mut self) {
-        self.reopen();
+        self.reopen_all();
         let copy = self.place.path().join(".mail.log.x");
         fs::copy(self.path(), &copy).unwrap();
         fs::rename(copy, self.path()).unwrap();
-        self.reopen();
+        self.reopen_all();
+    }
+
+    fn is_written_to(&self, path: &Path) -> bool {
+        let inode = fs::metadata(path).unwrap().ino();
+        self.writers.iter().any(|writer| writer.inode() == inode)
     }
 
     /// As with `delaycompress`: not what is still written to.
     fn compress(&mut self, which: usize, how: u8) {
         let mut files = history(&self.path());
-        files.retain(|path| Some(path) != self.at.as_ref() && !path.to_str().unwrap().ends_with('z'));
-        files.retain(|path| path.extension().is_none_or(|end| end != "bz2" && end != "zst"));
+        let is_packed = |path: &Path| {
+            path.extension().is_some_and(|end| ["gz", "bz2", "zst"].iter().any(|packed| end == *packed))
+        };
+        files.retain(|path| !self.is_written_to(path) && !is_packed(path));
         if files.is_empty() {
             return;
         }
@@ -261,55 +291,43 @@ impl World {
 
     /// Reads and stores all that is there.
     fn catch_up(&mut self) {
-        self.finish_half();
+        self.writers.iter_mut().for_each(Writer::finish_half);
         self.start();
         self.read(u8::MAX);
         self.commit();
-        let first = self.committed.iter().zip(&self.written).position(|(got, written)| got != written);
-        let at = first.unwrap_or(self.committed.len().min(self.written.len()));
-        let shown = |lines: &[String]| {
-            lines
-                .iter()
-                .skip(at)
-                .take(3)
-                .map(|line| line[..20.min(line.len())].to_owned())
-                .collect::<Vec<_>>()
-        };
-        assert!(
-            self.committed == self.written,
-            "{} lines read, {} written; from {at}: {:?} for {:?}; {:?}",
-            self.committed.len(),
-            self.written.len(),
-            shown(&self.committed),
-            shown(&self.written),
-            self.reader.as_ref().unwrap().status(),
-        );
+        for who in 0..self.writers.len() {
+            let of = |lines: &[String]| -> Vec<String> {
+                lines.iter().filter(|line| line.starts_with(&format!("{who} "))).cloned().collect()
+            };
+            compare(&of(&self.committed), &of(&self.written), &self.reader.as_ref().unwrap().status());
+        }
+        assert_eq!(self.committed.len(), self.written.len());
     }
 
     fn act(&mut self, step: Step) {
         match step {
-            Step::Write(lines, text) => self.write(lines, text),
+            Step::Write(who, lines, text) => self.write(who, lines, text),
             Step::WriteHalf => self.write_half(),
             Step::Rename { create } => self.rename(create),
-            Step::Reopen => self.reopen(),
+            Step::Reopen(who) => self.reopen(who),
             Step::CopyTruncate => self.copy_truncate(),
             Step::Truncate => {
                 self.catch_up();
-                self.reopen();
-                self.writer.set_len(0).unwrap();
+                self.reopen_all();
+                append(&self.path()).set_len(0).unwrap();
                 self.doubtful = true;
             }
             Step::Delete => {
                 self.catch_up();
                 let _ = fs::remove_file(self.path());
-                self.reopen();
+                self.reopen_all();
                 self.doubtful = true;
             }
             Step::Replace => self.replace(),
             Step::Compress(which, how) => self.compress(which, how),
             Step::Prune => {
                 self.catch_up();
-                let oldest = history(&self.path()).into_iter().find(|path| Some(path) != self.at.as_ref());
+                let oldest = history(&self.path()).into_iter().find(|path| !self.is_written_to(path));
                 oldest.into_iter().for_each(|path| fs::remove_file(path).unwrap());
                 self.doubtful = true;
             }
@@ -319,6 +337,22 @@ impl World {
             Step::Start => self.start(),
         }
     }
+}
+
+fn compare(got: &[String], written: &[String], status: &[SourceStatus]) {
+    let differs = got.iter().zip(written).position(|(got, written)| got != written);
+    let at = differs.unwrap_or(got.len().min(written.len()));
+    let shown = |lines: &[String]| -> Vec<String> {
+        lines.iter().skip(at).take(3).map(|line| line.chars().take(20).collect()).collect()
+    };
+    assert!(
+        got == written,
+        "{} lines read, {} written; from {at}: {:?} for {:?}; {status:?}",
+        got.len(),
+        written.len(),
+        shown(got),
+        shown(written),
+    );
 }
 
 fn append(path: &Path) -> File {
@@ -344,8 +378,8 @@ fn pack(plain: &[u8], how: u8) -> (Vec<u8>, &'static str) {
     }
 }
 
-fn run(dated: bool, steps: &[Step]) {
-    let mut world = World::new(dated);
+fn run(dated: bool, writers: usize, steps: &[Step]) {
+    let mut world = World::new(dated, writers);
     for step in steps {
         world.act(*step);
     }
@@ -371,7 +405,13 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn every_line_once(dated in any::<bool>(), steps in prop::collection::vec(step(), 1..80)) {
-        run(dated, &steps);
+    fn every_line_once_and_in_order(dated in any::<bool>(), steps in prop::collection::vec(step(), 1..80)) {
+        run(dated, 1, &steps);
+    }
+
+    /// Each writer's lines are in order; nobody knows that of all of them.
+    #[test]
+    fn every_line_once_of_several_writers(dated in any::<bool>(), steps in prop::collection::vec(step(), 1..80)) {
+        run(dated, 3, &steps);
     }
 }

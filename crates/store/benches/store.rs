@@ -36,9 +36,10 @@ fn insert_offences(path: &Path, rows: usize) {
         let (mut spent, mut work) = (Duration::ZERO, Duration::ZERO);
         let mut slowest = Duration::ZERO;
         let start = store.size().unwrap();
+        let first = start.offences as i64;
         for n in 0..rows / BATCH {
             let offences: Vec<_> =
-                (0..BATCH).map(|i| offence(&mut dice, (n * BATCH + i) as i64, places)).collect();
+                (0..BATCH).map(|i| offence(&mut dice, first + (n * BATCH + i) as i64, places)).collect();
             let recorded: Vec<_> = offences.iter().map(|offence| Recorded { offence, line: LINE }).collect();
             let cursors = [CursorAt { source: "/var/log/mail.log", cursor: &n.to_le_bytes() }];
             let (begin, worked) = (Instant::now(), processor());

@@ -27,7 +27,7 @@ pub enum StoreError {
     /// The file is damaged, or no database.
     #[error(
         "cannot {doing}: {} is damaged ({detail}). Trying again does not help. Bans stay in the firewall; to begin a new \
-         store: systemctl stop mailward; mv {0} {0}.damaged; rm -f {0}-wal {0}-shm; systemctl start mailward",
+         store: systemctl stop mailward; mv {0} {0}.damaged; mv {0}-wal {0}.damaged-wal; systemctl start mailward",
         path.display()
     )]
     Corrupt {
@@ -61,6 +61,16 @@ pub enum StoreError {
     /// There is no such file.
     #[error("there is no store at {}: the daemon has not run yet. Start it: systemctl start mailward", path.display())]
     Missing {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file is no longer the one that was opened.
+    #[error(
+        "{} was moved away or replaced while it was open: what is written now is lost with the next restart. Restart: systemctl \
+         restart mailward",
+        path.display()
+    )]
+    Replaced {
         /// The database.
         path: PathBuf,
     },
@@ -145,8 +155,18 @@ impl StoreError {
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Corrupt { doing, path, detail },
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy { doing, path },
             ErrorCode::PermissionDenied | ErrorCode::ReadOnly => Self::Denied { doing, path, detail },
-            ErrorCode::CannotOpen if !path.exists() => Self::Missing { path },
+            ErrorCode::CannotOpen => Self::of_opening(doing, path, detail),
             _ => Self::Io { doing, path, detail },
+        }
+    }
+
+    /// SQLite does not tell why.
+    fn of_opening(doing: &'static str, path: PathBuf, detail: String) -> Self {
+        match path.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Missing { path },
+            Err(error) => Self::of_io(&error, doing, &path),
+            Ok(found) if found.is_file() => Self::Denied { doing, path, detail },
+            Ok(_) => Self::Io { doing, path, detail: "it is no file".into() },
         }
     }
 

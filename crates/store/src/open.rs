@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct Store {
     connection: Connection,
     codes: Codes,
     syncing: bool,
+    /// Device and inode of the file that was opened.
+    file: (u64, u64),
     /// Held for life: one process writes. Not on the database itself, because closing a file drops every POSIX lock that
     /// the process has on it, and SQLite's are of that kind.
     lock: Option<Lock>,
@@ -48,7 +50,14 @@ impl Store {
         make_files(path).map_err(|error| StoreError::of_io(&error, "make the store", path))?;
         let lock = lock(path)?;
         let (connection, codes) = open_to_write(path)?;
-        Ok(Self { path: path.into(), connection, codes, syncing: false, lock: Some(lock) })
+        Ok(Self {
+            path: path.into(),
+            connection,
+            codes,
+            syncing: false,
+            file: identity(path),
+            lock: Some(lock),
+        })
     }
 
     /// Opens an existing store to read, beside the process that writes.
@@ -64,10 +73,10 @@ impl Store {
             return Err(StoreError::Older { path: path.into(), found, known });
         }
         let codes = Codes::load(&connection, false).map_err(failed)?;
-        Ok(Self { path: path.into(), connection, codes, syncing: false, lock: None })
+        Ok(Self { path: path.into(), connection, codes, syncing: false, file: identity(path), lock: None })
     }
 
-    /// Opens the same file again, after an error that is not [retryable](StoreError::is_retryable) and was mended.
+    /// Opens the same file again, after it was mended or replaced.
     ///
     /// # Errors
     /// As [`Store::open`]; the old connection stays in place then.
@@ -79,6 +88,7 @@ impl Store {
         }
         (self.connection, self.codes) = open_to_write(&path)?;
         self.syncing = false;
+        self.file = identity(&path);
         Ok(())
     }
 
@@ -107,6 +117,12 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// SQLite goes on with a file that has no name any more.
+    pub(crate) fn is_in_place(&self) -> Result<(), StoreError> {
+        let in_place = identity(&self.path) == self.file;
+        in_place.then_some(()).ok_or_else(|| StoreError::Replaced { path: self.path.clone() })
     }
 
     /// Runs a question.
@@ -139,6 +155,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Zeros for none.
+fn identity(path: &Path) -> (u64, u64) {
+    path.metadata().map_or((0, 0), |found| (found.dev(), found.ino()))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -234,7 +255,7 @@ fn codes(connection: &mut Connection) -> rusqlite::Result<Codes> {
 }
 
 /// How long to wait for another process, such as an sqlite3 shell, to let go.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// More than there are different statements.
 const STATEMENTS: usize = 64;

