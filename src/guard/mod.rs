@@ -103,6 +103,8 @@ struct Guard {
 
 /// How often housekeeping is done when nothing happens.
 const IDLE: Duration = Duration::from_secs(30);
+/// Effects that wait to be announced while the store fails; later ones are recorded, and not told.
+const UNANNOUNCED: usize = 100_000;
 /// How often old records are pruned.
 const PRUNE: Span = Span::from_hours(1);
 
@@ -162,11 +164,7 @@ impl Guard {
                 Next::Batch(batch) => self.lines(&batch),
                 Next::Idle => self.live = true,
                 Next::Woken => {}
-                Next::Ended => {
-                    self.keeper.commit(clock(), true);
-                    self.announce();
-                    self.stopping = true;
-                }
+                Next::Ended => self.stopping = true,
             }
             while let Ok(message) = messages.try_recv() {
                 self.hear(message, reader);
@@ -214,7 +212,9 @@ impl Guard {
                 Effect::Refused(refused) => self.stats.refused(refused),
             }
             self.stats.effect(&effect);
-            self.unannounced.push(effect);
+            if self.voice.wants(&effect) && self.unannounced.len() < UNANNOUNCED {
+                self.unannounced.push(effect);
+            }
         }
     }
 
@@ -256,12 +256,8 @@ impl Guard {
     /// Takes over what can change without a restart: rules, lists, ladder, budget, mode.
     fn reload(&mut self) {
         notify(&[sd_notify::NotifyState::Reloading]);
-        match (self.resolve)().and_then(|setup| {
-            let engine = restore::engine(&setup, &self.keeper, clock())?;
-            Ok((setup, engine))
-        }) {
+        match self.resolve_again() {
             Ok((setup, engine)) => {
-                self.keeper.commit(clock(), true);
                 (self.setup, self.engine) = (setup, engine);
                 self.sources.clear();
                 self.mend();
@@ -272,6 +268,17 @@ impl Guard {
             }
         }
         notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    /// The new settings, with an engine that knows all that the old one knew: it is on the disk first.
+    fn resolve_again(&mut self) -> anyhow::Result<(Setup, Engine)> {
+        let setup = (self.resolve)()?;
+        if !self.keeper.commit(clock(), true) {
+            anyhow::bail!("{}", self.keeper.trouble().unwrap_or("the store failed"));
+        }
+        self.announce();
+        let engine = restore::engine(&setup, &self.keeper, clock())?;
+        Ok((setup, engine))
     }
 
     fn keep_house(&mut self) {
@@ -315,8 +322,9 @@ impl Guard {
     }
 
     fn finish(&mut self) {
-        self.keeper.commit(clock(), true);
-        self.announce();
+        if self.keeper.commit(clock(), true) {
+            self.announce();
+        }
         self.voice.say("stopped; bans in the kernel stay until they end");
     }
 
