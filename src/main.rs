@@ -4,6 +4,7 @@
 mod analysis;
 mod cli;
 mod config;
+mod explanation;
 mod guard;
 mod json;
 mod record;

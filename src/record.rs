@@ -160,20 +160,25 @@ impl Record {
     }
 
     fn refused(refused: &Refused, time: Timestamp) -> Self {
-        let (target, reason) = match refused {
-            Refused::Protected(protected) => (protected.target.to_string(), protected.to_string()),
-            Refused::Precious(network) => (
-                network.to_string(),
-                "somebody logged in from this network lately; its addresses are judged one by one".to_owned(),
-            ),
-            Refused::OverBudget(subject, limit) => (
-                subject.to_string(),
-                format!(
-                    "the budget is used up ([budget] {}); no further bans by rules for now",
-                    limit.name()
-                ),
-            ),
+        let target = match refused {
+            Refused::Protected(protected) => protected.target.to_string(),
+            Refused::Precious(network) => network.to_string(),
+            Refused::OverBudget(subject, _) => subject.to_string(),
         };
+        let reason = why_refused(refused);
         Self { target: Some(target), reason: Some(reason), ..Self::at("refused", time) }
+    }
+}
+
+/// Why a signal led to no ban, in words.
+pub(crate) fn why_refused(refused: &Refused) -> String {
+    match refused {
+        Refused::Protected(protected) => protected.to_string(),
+        Refused::Precious(_) => {
+            "somebody logged in from this network lately; its addresses are judged one by one".to_owned()
+        }
+        Refused::OverBudget(_, limit) => {
+            format!("the budget is used up ([budget] {}); no further bans by rules for now", limit.name())
+        }
     }
 }

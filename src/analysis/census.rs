@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
+use foldhash::quality::RandomState;
 use mailward_decide::NeverBan;
 use mailward_engine::{Effect, Refused};
-use mailward_model::{Event, EventKind, Network, Offence, OffenceKind, Program, Timestamp};
+use mailward_model::{Account, Event, EventKind, Network, Offence, OffenceKind, Program, Timestamp};
 use mailward_report::attacks::{
     AccountCount, Attack, AttackReport, Banned, Decision, KindCount, Logins, NetworkCount, ProgramLines,
     SourceCount, Timeline, Window,
@@ -19,26 +20,33 @@ use super::pieces::Counts;
 /// The most sources, networks and accounts that a report lists.
 const LISTED: usize = 50;
 
+/// A hash table whose keys an attacker may choose.
+pub(super) type Table<K, V> = HashMap<K, V, RandomState>;
+
 /// The counts.
 #[derive(Debug, Default)]
 pub(super) struct Census {
     counts: Counts,
     /// Offences that are no failed logins, by source and what they are.
-    groups: HashMap<(IpAddr, Group), Sum>,
+    groups: Table<(IpAddr, Group), Sum>,
+    /// The services in the groups, by number.
+    services: Vec<Box<str>>,
     failures: Failures,
-    logins: HashMap<IpAddr, u64>,
-    logins_by_account: HashMap<Box<str>, u64>,
-    logins_by_service: HashMap<Box<str>, u64>,
-    deliveries: HashSet<IpAddr>,
+    logins: Table<IpAddr, u64>,
+    logins_by_account: Table<Account, u64>,
+    logins_by_service: Table<Box<str>, u64>,
+    deliveries: HashSet<IpAddr, RandomState>,
     /// Offences by the minute since the epoch and kind.
     minutes: BTreeMap<(i64, OffenceKind), u64>,
-    sources: HashMap<IpAddr, SourceSum>,
-    decisions: Vec<(Decision, Network)>,
+    sources: Table<IpAddr, SourceSum>,
+    decisions: Vec<Decision>,
+    /// The latest decision on each target, by its number.
+    decided: Table<Network, usize>,
     refusals: Vec<Decision>,
 }
 
-/// Offences that are told alike.
-type Group = (OffenceKind, EventKind, mailward_model::Reason, mailward_model::Weight, Box<str>);
+/// Offences that are told alike; the last is the number of the service.
+type Group = (OffenceKind, EventKind, mailward_model::Reason, mailward_model::Weight, usize);
 
 /// How often, and from when to when.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,7 +73,7 @@ impl Sum {
 #[derive(Debug, Default)]
 struct SourceSum {
     sum: Sum,
-    kinds: HashMap<OffenceKind, u64>,
+    kinds: BTreeMap<OffenceKind, u64>,
     banned: Option<Banned>,
 }
 
@@ -84,7 +92,7 @@ impl Census {
         };
         if login {
             *self.logins.entry(address).or_default() += 1;
-            *self.logins_by_service.entry(event.service.lossy().into()).or_default() += 1;
+            add(&mut self.logins_by_service, &event.service.lossy(), 1);
         } else {
             self.deliveries.insert(address);
         }
@@ -93,9 +101,7 @@ impl Census {
     pub(super) fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Offence(offence) => self.offence(&offence),
-            Effect::Login(login) => {
-                *self.logins_by_account.entry(login.account.to_string().into()).or_default() += 1;
-            }
+            Effect::Login(login) => *self.logins_by_account.entry(login.account).or_default() += 1,
             Effect::Ban(cleared) => self.ban(cleared.ban()),
             Effect::Refused(Refused::Protected(protected)) => self.refusals.push(Decision {
                 time: At(self.counts.last.unwrap_or_default()),
@@ -111,8 +117,8 @@ impl Census {
         if offence.kind == OffenceKind::AuthFailure {
             self.failures.add(offence);
         } else {
-            let group =
-                (offence.kind, offence.event, offence.reason, offence.weight, offence.service.clone());
+            let service = self.service(&offence.service);
+            let group = (offence.kind, offence.event, offence.reason, offence.weight, service);
             let sum = self.groups.entry((offence.address, group)).or_default();
             sum.add(u64::from(offence.count), offence.time);
         }
@@ -125,11 +131,28 @@ impl Census {
         *source.kinds.entry(offence.kind).or_default() += count;
         let minute = offence.time.secs().div_euclid(60);
         *self.minutes.entry((minute, offence.kind)).or_default() += count;
-        if let Some((decision, _)) =
-            self.decisions.iter_mut().rev().take(64).find(|(_, target)| target.contains(offence.address))
+        if let Some(decision) =
+            self.decided_on(offence.address).and_then(|number| self.decisions.get_mut(number))
         {
             decision.prevented += count;
         }
+    }
+
+    /// The number of a service.
+    fn service(&mut self, name: &str) -> usize {
+        self.services.iter().position(|known| **known == *name).unwrap_or_else(|| {
+            self.services.push(name.into());
+            self.services.len() - 1
+        })
+    }
+
+    /// The latest decision that concerns an address.
+    fn decided_on(&self, address: IpAddr) -> Option<usize> {
+        let prefixes: &[u8] = if address.is_ipv4() { &[32, 24] } else { &[128, 64, 56, 48] };
+        prefixes
+            .iter()
+            .filter_map(|prefix| self.decided.get(&Network::around(address, *prefix)).copied())
+            .max()
     }
 
     fn ban(&mut self, ban: &mailward_model::Ban) {
@@ -151,7 +174,8 @@ impl Census {
                 after,
             });
         }
-        self.decisions.push((decision, ban.target));
+        self.decided.insert(ban.target, self.decisions.len());
+        self.decisions.push(decision);
     }
 
     /// The report of all that was counted.
@@ -171,7 +195,7 @@ impl Census {
             by_hour: Timeline::hourly(self.moments()),
             timeline: Timeline::fitting(self.moments()),
             logins: self.logins(),
-            decisions: self.decisions.into_iter().map(|(decision, _)| decision).collect(),
+            decisions: self.decisions,
             refusals: self.refusals,
         }
     }
@@ -212,13 +236,13 @@ impl Census {
                 address: *address,
                 account: None,
                 guess: None,
-                service: service.clone(),
+                service: self.services.get(*service).cloned().unwrap_or_default(),
                 count: 1,
                 weight: *weight,
             };
             let (logs_in, delivers) = (self.logins.contains_key(address), self.deliveries.contains(address));
             let found = found.entry(pattern(&offence, logs_in, delivers)).or_default();
-            found.source(*address, *sum, reason.name(), service);
+            found.source(*address, *sum, reason.name(), &offence.service);
         }
         self.failures.judge(&self.logins, &mut found);
         let (attacks, not_attacks): (Vec<_>, Vec<_>) =
@@ -264,7 +288,7 @@ impl Census {
     }
 
     fn banned_with_network(&self, address: IpAddr) -> Option<Banned> {
-        let (decision, _) = self.decisions.iter().find(|(_, target)| target.contains(address))?;
+        let decision = self.decisions.get(self.decided_on(address)?)?;
         Some(Banned { time: decision.time, rule: decision.rule.clone(), after: 0 })
     }
 
@@ -299,7 +323,8 @@ impl Census {
         all.sort_by(|a, b| (b.failures, &a.account).cmp(&(a.failures, &b.account)));
         all.truncate(LISTED);
         for account in &mut all {
-            account.logins = self.logins_by_account.get(&*account.account).copied().unwrap_or(0);
+            let name = Account::of(account.account.as_str().into());
+            account.logins = name.and_then(|name| self.logins_by_account.get(&name).copied()).unwrap_or(0);
         }
         all
     }
@@ -327,6 +352,15 @@ impl Census {
             addresses: self.logins.iter().map(|(address, count)| (address.to_string(), *count)).collect(),
             successful_login_from_attacking_address: suspects,
         }
+    }
+}
+
+/// Adds to the count of a name.
+pub(super) fn add(table: &mut Table<Box<str>, u64>, name: &str, more: u64) {
+    if let Some(count) = table.get_mut(name) {
+        *count += more;
+    } else {
+        table.insert(name.into(), more);
     }
 }
 

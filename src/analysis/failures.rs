@@ -3,17 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use mailward_model::{EventKind, Network, Offence};
+use mailward_model::{Account, EventKind, Network, Offence};
 use mailward_report::At;
 use mailward_report::attacks::AccountCount;
 
-use super::census::{Found, Sum};
+use super::census::{Found, Sum, Table, add};
 use super::pattern::{self, ByPattern, Pattern, is_submission};
 
 /// Failed logins by source and by account.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    sources: HashMap<IpAddr, Failing>,
+    sources: Table<IpAddr, Failing>,
 }
 
 /// What one source failed at.
@@ -25,10 +25,10 @@ struct Failing {
     refused: Sum,
     /// By when the login process or smtpd said so, which comes later and is what people see.
     concluded: Sum,
-    accounts: HashMap<Box<str>, Sum>,
+    accounts: Table<Account, Sum>,
     guesses: HashSet<u64>,
     unknown_guesses: u64,
-    services: HashMap<Box<str>, u64>,
+    services: Table<Box<str>, u64>,
     reason: &'static str,
 }
 
@@ -47,8 +47,9 @@ impl Failures {
         let sum = if is_refusal { &mut failing.refused } else { &mut failing.concluded };
         sum.add(attempts, offence.time);
         if attempts > 0 {
-            let account = offence.account.as_ref().map_or_else(String::new, ToString::to_string);
-            failing.accounts.entry(account.into()).or_default().add(attempts, offence.time);
+            if let Some(account) = &offence.account {
+                failing.accounts.entry(account.clone()).or_default().add(attempts, offence.time);
+            }
         }
         match offence.guess {
             Some(guess) => {
@@ -58,32 +59,32 @@ impl Failures {
             None => {}
         }
         if &*offence.service != "auth" {
-            *failing.services.entry(offence.service.clone()).or_default() += 1;
+            add(&mut failing.services, &offence.service, 1);
         }
         failing.reason = offence.reason.name();
     }
 
     /// Judges every source as a whole.
-    pub(super) fn judge(&self, logins: &HashMap<IpAddr, u64>, found: &mut ByPattern<Found>) {
+    pub(super) fn judge(&self, logins: &Table<IpAddr, u64>, found: &mut ByPattern<Found>) {
         let (by_account, by_network) = self.crowds();
         for (address, failing) in &self.sources {
-            let crowd = failing.accounts.keys().filter_map(|account| by_account.get(&**account)).max();
+            let crowd = failing.accounts.keys().filter_map(|account| by_account.get(account)).max();
             let neighbours = by_network.get(&around(*address));
             let sprayed = crowd.max(neighbours).is_some_and(|number| *number >= Self::SPRAY);
             let pattern = failing.pattern(logins.contains_key(address), sprayed);
             let found = found.entry(pattern).or_default();
             found.source(*address, failing.sum(), failing.reason, failing.service());
             found.guesses.extend(&failing.guesses);
-            for (account, sum) in failing.accounts.iter().filter(|(account, _)| !account.is_empty()) {
-                *found.accounts.entry(account.clone()).or_default() += sum.count;
+            for (account, sum) in &failing.accounts {
+                *found.accounts.entry(account.to_string().into()).or_default() += sum.count;
             }
         }
     }
 
     pub(super) fn by_account(&self) -> Vec<AccountCount> {
-        let mut accounts: HashMap<&str, (Sum, u64)> = HashMap::new();
+        let mut accounts: HashMap<&Account, (Sum, u64)> = HashMap::new();
         for failing in self.sources.values() {
-            for (account, sum) in failing.accounts.iter().filter(|(account, _)| !account.is_empty()) {
+            for (account, sum) in &failing.accounts {
                 let (all, sources) = accounts.entry(account).or_default();
                 all.join(*sum);
                 *sources += 1;
@@ -92,7 +93,7 @@ impl Failures {
         accounts
             .into_iter()
             .map(|(account, (sum, sources))| AccountCount {
-                account: account.to_owned(),
+                account: account.to_string(),
                 failures: sum.count,
                 sources,
                 first: sum.first.map(At),
@@ -103,11 +104,11 @@ impl Failures {
     }
 
     /// How many sources tried each account, and how many failed in each network.
-    fn crowds(&self) -> (HashMap<&str, usize>, HashMap<Network, usize>) {
+    fn crowds(&self) -> (HashMap<&Account, usize>, HashMap<Network, usize>) {
         let (mut accounts, mut networks) = (HashMap::new(), HashMap::new());
         for (address, failing) in &self.sources {
-            for account in failing.accounts.keys().filter(|account| !account.is_empty()) {
-                *accounts.entry(&**account).or_default() += 1;
+            for account in failing.accounts.keys() {
+                *accounts.entry(account).or_default() += 1;
             }
             *networks.entry(around(*address)).or_default() += 1;
         }

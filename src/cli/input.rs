@@ -26,6 +26,11 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
+    /// These files, with nothing else said.
+    pub(crate) const fn of(files: Vec<PathBuf>) -> Self {
+        Self { files, zone: None, before: None }
+    }
+
     /// What the parser needs to know of a file.
     pub(crate) fn context(&self, path: &Path) -> anyhow::Result<Context> {
         let zone = match &self.zone {

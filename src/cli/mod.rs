@@ -3,6 +3,7 @@
 mod analyze;
 mod completions;
 mod config;
+mod explain;
 mod guard;
 mod init;
 mod input;
@@ -57,7 +58,7 @@ enum Command {
     /// Never ban an address or network; without one, show the list.
     Allow(remote::AllowArgs),
     /// Why an address, network or account is banned, or is not: line, event, offence, signal, ban.
-    Explain(remote::ExplainArgs),
+    Explain(explain::Args),
     /// What is going on: sources, networks and accounts of the last hour.
     Top(remote::Print),
     /// The configuration: every mistake, or every setting in force.
@@ -134,7 +135,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Ban(args) => daemon()?.ban(args),
         Command::Unban(args) => daemon()?.unban(args),
         Command::Allow(args) => daemon()?.allow(args),
-        Command::Explain(args) => daemon()?.explain(args),
+        Command::Explain(args) if args.logs.is_empty() => daemon()?.explain(args),
+        Command::Explain(args) => explain::run(config, args),
         Command::Top(print) => daemon()?.top(print),
         Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),

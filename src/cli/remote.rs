@@ -69,15 +69,6 @@ pub(crate) struct AllowArgs {
     print: Print,
 }
 
-/// Options of `explain`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct ExplainArgs {
-    /// Address, network or account
-    subject: String,
-    #[command(flatten)]
-    print: Print,
-}
-
 /// Asks the daemon on its control socket.
 pub(crate) struct Daemon {
     socket: PathBuf,
@@ -105,7 +96,7 @@ impl Daemon {
         show(&self.get::<Top>("/v1/top", &[])?, print)
     }
 
-    pub(crate) fn explain(&self, args: &ExplainArgs) -> anyhow::Result<Outcome> {
+    pub(crate) fn explain(&self, args: &super::explain::Args) -> anyhow::Result<Outcome> {
         show(&self.get::<Explanation>("/v1/explain", &[("subject", &args.subject)])?, &args.print)
     }
 
@@ -186,7 +177,8 @@ impl Daemon {
         match response.status {
             200..=299 => Ok(Some(response.body)),
             404 | 409 => {
-                super::complain(&anyhow::anyhow!(refusal(&response)));
+                let reason = response.reason().unwrap_or("the daemon refused it").to_owned();
+                super::complain(&anyhow::anyhow!(reason));
                 Ok(None)
             }
             _ => Err(anyhow::anyhow!(refusal(&response))),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use mailward_decide::Protection;
-use mailward_model::{Ban, Network, Origin, Span, Subject, Timestamp};
+use mailward_model::{Ban, Network, Origin, Span, Timestamp};
 use mailward_report::At;
 use mailward_report::bans::{BanList, BanRow};
 use mailward_source::{Reader, Waker};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Guard, Message, Setup, clock};
+use crate::explanation::subject;
 
 /// A request, and where its answer goes.
 pub(super) struct Asked {
@@ -151,7 +152,7 @@ impl Guard {
         }
     }
 
-    fn lift(&mut self, ban: &Ban, now: Timestamp, by: &str, why: &str) {
+    pub(super) fn lift(&mut self, ban: &Ban, now: Timestamp, by: &str, why: &str) {
         self.shield.remove(&[ban.target], now);
         self.keeper.lifted(ban.target, now, by, why);
         self.voice.ended(ban, now);
@@ -238,16 +239,6 @@ fn network(text: Option<&str>) -> Result<Network, Response> {
     text.unwrap_or_default()
         .parse()
         .map_err(|error: mailward_model::NetworkError| Response::error(400, &error.to_string()))
-}
-
-/// An address, a network, or else an account.
-fn subject(text: &str) -> Subject {
-    match text.parse::<Network>() {
-        Ok(network) if network.is_host() => Subject::Address(network.address()),
-        Ok(network) => Subject::Network(network),
-        Err(_) => mailward_model::Account::of(text.into())
-            .map_or_else(|| Subject::Network(Network::host([0, 0, 0, 0].into())), Subject::Account),
-    }
 }
 
 pub(super) fn failed(error: &mailward_store::StoreError) -> Response {

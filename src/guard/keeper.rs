@@ -153,7 +153,8 @@ impl Keeper {
         if pending.cursors.is_empty() && !matters {
             return true;
         }
-        if !(matters || waited || at_once) {
+        // A store that fails is tried once a second, not at every line: each try takes longer.
+        if !(waited || at_once || matters && self.trouble.is_none()) {
             return false;
         }
         pending.close_hour(pending.lines.hour);

@@ -6,6 +6,7 @@
 mod control;
 mod health;
 mod keeper;
+mod operator;
 mod restore;
 mod shield;
 mod signals;
@@ -49,6 +50,8 @@ pub(crate) struct Setup {
     pub(crate) firewall: Option<mailward_enforce::Options>,
     /// postscreen's table.
     pub(crate) postscreen: Option<PathBuf>,
+    /// Whether the places of whoever is logged in to this host are never banned.
+    pub(crate) protect_operator: bool,
     /// Networks that are never banned, without the allowlist of the store.
     pub(crate) never: NeverBan,
     pub(crate) rules: mailward_detect::Rules,
@@ -66,6 +69,8 @@ enum Message {
     Asked(control::Asked),
     /// Somebody else changed the kernel's table.
     Tampered,
+    /// People are logged in to this host from these places.
+    Sessions(Vec<Network>),
     /// Read the configuration again.
     Reload,
     /// End.
@@ -98,6 +103,8 @@ struct Guard {
 
 /// How often housekeeping is done when nothing happens.
 const IDLE: Duration = Duration::from_secs(30);
+/// Effects that wait to be announced while the store fails; later ones are recorded, and not told.
+const UNANNOUNCED: usize = 100_000;
 /// How often old records are pruned.
 const PRUNE: Span = Span::from_hours(1);
 
@@ -122,6 +129,7 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
     let (sender, messages) = channel();
     watch_kernel(monitor, &sender, &reader.waker());
     signals::listen(sender.clone(), reader.waker())?;
+    operator::follow(sender.clone(), reader.waker());
     let server = control::serve(&setup, sender, reader.waker())?;
     keeper.commit(now, true);
     let mut guard = Guard {
@@ -156,11 +164,7 @@ impl Guard {
                 Next::Batch(batch) => self.lines(&batch),
                 Next::Idle => self.live = true,
                 Next::Woken => {}
-                Next::Ended => {
-                    self.keeper.commit(clock(), true);
-                    self.announce();
-                    self.stopping = true;
-                }
+                Next::Ended => self.stopping = true,
             }
             while let Ok(message) = messages.try_recv() {
                 self.hear(message, reader);
@@ -208,7 +212,9 @@ impl Guard {
                 Effect::Refused(refused) => self.stats.refused(refused),
             }
             self.stats.effect(&effect);
-            self.unannounced.push(effect);
+            if self.voice.wants(&effect) && self.unannounced.len() < UNANNOUNCED {
+                self.unannounced.push(effect);
+            }
         }
     }
 
@@ -232,6 +238,7 @@ impl Guard {
         match message {
             Message::Asked(asked) => self.answer(asked, reader),
             Message::Tampered => self.mend(),
+            Message::Sessions(places) => self.protect_sessions(&places),
             Message::Reload => self.reload(),
             Message::Stop => self.stopping = true,
         }
@@ -249,12 +256,8 @@ impl Guard {
     /// Takes over what can change without a restart: rules, lists, ladder, budget, mode.
     fn reload(&mut self) {
         notify(&[sd_notify::NotifyState::Reloading]);
-        match (self.resolve)().and_then(|setup| {
-            let engine = restore::engine(&setup, &self.keeper, clock())?;
-            Ok((setup, engine))
-        }) {
+        match self.resolve_again() {
             Ok((setup, engine)) => {
-                self.keeper.commit(clock(), true);
                 (self.setup, self.engine) = (setup, engine);
                 self.sources.clear();
                 self.mend();
@@ -265,6 +268,17 @@ impl Guard {
             }
         }
         notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    /// The new settings, with an engine that knows all that the old one knew: it is on the disk first.
+    fn resolve_again(&mut self) -> anyhow::Result<(Setup, Engine)> {
+        let setup = (self.resolve)()?;
+        if !self.keeper.commit(clock(), true) {
+            anyhow::bail!("{}", self.keeper.trouble().unwrap_or("the store failed"));
+        }
+        self.announce();
+        let engine = restore::engine(&setup, &self.keeper, clock())?;
+        Ok((setup, engine))
     }
 
     fn keep_house(&mut self) {
@@ -308,8 +322,9 @@ impl Guard {
     }
 
     fn finish(&mut self) {
-        self.keeper.commit(clock(), true);
-        self.announce();
+        if self.keeper.commit(clock(), true) {
+            self.announce();
+        }
         self.voice.say("stopped; bans in the kernel stay until they end");
     }
 

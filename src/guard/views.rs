@@ -6,9 +6,7 @@ use std::net::IpAddr;
 use mailward_model::{Network, Span, Subject, Timestamp};
 use mailward_parse::{Context, Parser};
 use mailward_report::bans::{BanRow, Dropped};
-use mailward_report::explain::{
-    ChainStep, DecisionView, EventView, Explanation, OffenceView, SignalView, WindowFill,
-};
+use mailward_report::explain::{ChainStep, DecisionView, Explanation, SignalView, WindowFill};
 use mailward_report::status::{BanCounts, BudgetStatus, FirewallStatus, Remembered, SourceStatus, Status};
 use mailward_report::top::{Top, TopRow};
 use mailward_report::{At, Tally};
@@ -19,6 +17,7 @@ use mailward_web::Response;
 use super::control::failed;
 use super::status::last_line;
 use super::{Guard, clock, health};
+use crate::explanation::{event_view, offence_view, title};
 
 /// Lines that are shown of one subject.
 const CHAIN: usize = 24;
@@ -310,46 +309,16 @@ fn step(past: &PastOffence, chains: &[Chain], parser: &mut Parser) -> ChainStep 
         place: String::new(),
         line: String::from_utf8_lossy(&past.line).into_owned(),
         event: (!past.line.is_empty()).then(|| event_view(&parser.parse(&past.line))),
-        offence: Some(OffenceView {
-            kind: offence.kind.name().into(),
-            count: offence.count,
-            weight: offence.weight.name().into(),
-            account: offence.account.as_ref().map(ToString::to_string),
-        }),
+        offence: Some(offence_view(offence)),
         signals,
         decisions,
-    }
-}
-
-fn event_view(event: &mailward_model::Event<'_>) -> EventView {
-    let mut fields = Vec::new();
-    let texts = [
-        ("user", event.user),
-        ("method", event.method),
-        ("sender", event.sender),
-        ("recipient", event.recipient),
-        ("helo", event.helo),
-        ("list", event.object),
-        ("session", event.session_id),
-    ];
-    for (name, text) in texts {
-        if !text.is_empty() {
-            fields.push((name.to_owned(), text.to_string()));
-        }
-    }
-    EventView {
-        event: event.kind.name().into(),
-        program: event.program.name().into(),
-        service: event.service.to_string(),
-        reason: event.reason.name().into(),
-        fields,
     }
 }
 
 fn signal_view(chain: &Chain) -> SignalView {
     chain.signal.as_ref().map_or_else(SignalView::default, |signal| SignalView {
         rule: signal.rule.to_string(),
-        title: mailward_detect::Rules::default().rule(&signal.rule).map_or("", |rule| rule.title).into(),
+        title: title(&signal.rule),
         subject: signal.subject.to_string(),
         count: signal.count,
         threshold: signal.threshold,

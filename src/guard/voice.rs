@@ -35,20 +35,27 @@ impl Voice {
         self.say(&format!("guarding; mode {mode}; {sources} log source(s); {bans} ban(s) hold"));
     }
 
+    /// Whether it tells of such an effect, or somebody follows who hears of all.
+    pub(super) fn wants(&self, effect: &Effect) -> bool {
+        self.says(effect) || self.events.as_ref().is_some_and(|events| events.listeners() > 0)
+    }
+
     /// Tells an effect that is on the disk.
     pub(super) fn tell(&self, effect: &Effect, enforced: bool) {
+        if !self.wants(effect) {
+            return;
+        }
         let time = match effect {
             Effect::Signal(signal) => signal.time,
             _ => super::clock(),
         };
-        let minor = matches!(effect, Effect::Offence(_) | Effect::Login(_));
-        let followed = self.events.as_ref().is_some_and(|events| events.listeners() > 0);
-        if minor && !self.all && !followed {
-            return;
-        }
         let record =
             Record { dry_run: !enforced && matches!(effect, Effect::Ban(_)), ..Record::of(effect, time) };
-        self.record(&record, !minor || self.all);
+        self.record(&record, self.says(effect));
+    }
+
+    const fn says(&self, effect: &Effect) -> bool {
+        self.all || !matches!(effect, Effect::Offence(_) | Effect::Login(_))
     }
 
     /// Tells that a ban has ended, or was lifted.

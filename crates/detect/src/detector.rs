@@ -551,6 +551,13 @@ fn weigh(event: &Event<'_>, standing: Standing, kind: OffenceKind, weight: Weigh
     let excused = match kind {
         OffenceKind::TlsProbe => standing.precious || standing.delivers,
         OffenceKind::AuthProbe => standing.precious,
+        // What passes through a mail server, or comes from a place where people log in, is not the place's doing: a ban
+        // would lose the good mail with the bad.
+        OffenceKind::Spam
+        | OffenceKind::Malware
+        | OffenceKind::Policy
+        | OffenceKind::SenderAbuse
+        | OffenceKind::Dnsbl => standing.precious || standing.delivers,
         _ => false,
     };
     // smtpd writes the client's confirmed name or `unknown`; postscreen and Dovecot look no names up.

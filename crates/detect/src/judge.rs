@@ -12,8 +12,7 @@ pub fn judge(event: &Event<'_>) -> Option<(OffenceKind, Weight)> {
     use OffenceKind as K;
     use Weight::{Full, Noted, Weak};
     match event.kind {
-        EventKind::LoginFailed => Some(login_failed(event.reason)),
-        EventKind::PasswordRefused => Some((K::AuthFailure, Full)),
+        EventKind::LoginFailed | EventKind::PasswordRefused => Some(login_failed(event.reason)),
         EventKind::LoginAborted => login_aborted(event.reason),
         EventKind::TlsFailed => Some((K::TlsProbe, tls_failure_on(event))),
         EventKind::Pregreet => Some((K::Pregreet, Full)),

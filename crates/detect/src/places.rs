@@ -118,9 +118,7 @@ impl Places {
 
     /// What is known of a source.
     pub(crate) fn standing(&self, source: Source, time: Timestamp) -> Standing {
-        self.places
-            .get(&source)
-            .map_or_else(Standing::default, |place| place.standing(time, self.memory))
+        self.places.get(&source).map_or_else(Standing::default, |place| place.standing(time, self.memory))
     }
 
     /// Whether somebody logged in from this source lately.

@@ -291,6 +291,24 @@ fn a_mailing_list_with_dead_members_is_no_harvester() {
 }
 
 #[test]
+fn spam_through_a_mail_server_that_delivers_bans_it_not() {
+    let reject = |client: &str| -> String {
+        (0..59)
+            .map(|n| {
+                format!(
+                    "01:00:{n:02} postfix/cleanup[9]: 4AAAA1B2C3: milter-reject: END-OF-MESSAGE from {client}: 5.7.1 Spam \
+                     message rejected; from=<a@b.example> to=<alice@example.org> proto=ESMTP helo=<x.example>\n"
+                )
+            })
+            .collect()
+    };
+    assert_eq!(bans(&run(&mut engine(NeverBan::built_in()), &reject("unknown[198.51.100.7]"))).len(), 1);
+    let delivers = "00:59:58 postfix/smtpd[7]: connect from mail.provider.example[203.0.113.25]\n\
+                    00:59:59 postfix/smtpd[7]: 4AAAA1B2C3: client=mail.provider.example[203.0.113.25]\n";
+    check(&(delivers.to_owned() + &reject("mail.provider.example[203.0.113.25]")), &[]);
+}
+
+#[test]
 fn a_blocklist_error_code_never_counts() {
     let reject = |answer: &str| -> String {
         (0..6)

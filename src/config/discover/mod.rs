@@ -123,6 +123,11 @@ pub(crate) fn protected_networks(
     protected
 }
 
+/// From where people are logged in to this host right now.
+pub(crate) fn operator_sessions(host: &Host) -> Vec<IpAddr> {
+    sessions::find(host, None).into_iter().map(|session| session.address).collect()
+}
+
 fn fail2ban(host: &Host) -> Option<bool> {
     let installed = ["/usr/bin/fail2ban-client", "/usr/local/bin/fail2ban-client"];
     let running = ["/run/fail2ban/fail2ban.sock", "/var/run/fail2ban/fail2ban.sock"];
