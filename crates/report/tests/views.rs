@@ -8,6 +8,8 @@ mod samples;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
+use mailward_report::attacks::AttackReport;
+use mailward_report::explain::Explanation;
 use mailward_report::{Look, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -137,4 +139,42 @@ fn what_an_attacker_wrote_steers_no_medium() {
     assert!(!markdown.contains("<script") && markdown.contains("\\](http\\://") && markdown.contains("\\`"));
     let json = explanation.json().unwrap();
     assert!(json.chars().all(|c| !c.is_control() || c == '\n'));
+}
+
+/// Samples with what an attacker wrote in every place where his text may stand.
+fn with_texts(line: &str, name: &str) -> (Explanation, AttackReport) {
+    let mut explanation = samples::banned();
+    explanation.subject = name.into();
+    for step in &mut explanation.chain {
+        (step.line, step.place) = (line.into(), name.into());
+    }
+    let mut report = samples::attacks();
+    report.attacks[0].title = name.into();
+    report.by_account[0].account = line.into();
+    report.by_source[0].address = name.into();
+    (explanation, report)
+}
+
+/// How many tags the pages have.
+fn tags(line: &str, name: &str) -> usize {
+    let (explanation, report) = with_texts(line, name);
+    [explanation.html(&zone()), report.html(&zone())].iter().map(|html| html.matches('<').count()).sum()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_text_breaks_a_medium(line in ".{1,200}", name in "[<>&\"'a-c]{1,20}|\\PC{1,60}", width in 0..200_usize, colour: bool) {
+        let (explanation, report) = with_texts(&line, &name);
+        let look = Look { zone: zone(), width, colour };
+        for text in [explanation.text(&look), report.text(&look)] {
+            let steered = stripped(&text).chars().any(|c| c.is_control() && c != '\n');
+            proptest::prop_assert!(!steered, "{text:?}");
+        }
+        proptest::prop_assert_eq!(tags(&line, &name), tags("x", "x"), "every tag is ours");
+        let lines = |markdown: String| markdown.lines().count();
+        let (harmless, _) = with_texts("x", "x");
+        proptest::prop_assert_eq!(lines(explanation.markdown(&zone())), lines(harmless.markdown(&zone())));
+    }
 }
