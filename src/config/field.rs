@@ -458,7 +458,7 @@ fn network(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<
 fn named_network(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<NamedNetwork> {
     let DeValue::Table(table) = value.get_ref() else { return None };
     let (mut found, mut comment, mut sound) = (None, String::new(), true);
-    for (name, inner) in table.iter() {
+    for (name, inner) in table {
         match name.get_ref().as_ref() {
             "network" => found = network("network", inner, mistakes),
             "comment" => match text(inner).filter(|text| !text.chars().any(char::is_control)) {

@@ -51,7 +51,7 @@ impl Places {
 
 impl Reader<'_> {
     fn file(&mut self, table: &DeTable<'_>) {
-        for (name, value) in table.iter() {
+        for (name, value) in table {
             // What the parser made of a broken line only confuses.
             if self.mistakes.is_wrong(&name.span()) {
                 continue;
@@ -67,7 +67,7 @@ impl Reader<'_> {
     }
 
     fn section(&mut self, section: &'static Section, table: &DeTable<'_>) {
-        for (key, value) in table.iter() {
+        for (key, value) in table {
             if self.mistakes.is_wrong(&key.span()) {
                 continue;
             }
@@ -120,7 +120,7 @@ impl Reader<'_> {
     }
 
     fn rules(&mut self, table: &DeTable<'_>) {
-        for (id, value) in table.iter() {
+        for (id, value) in table {
             if self.mistakes.is_wrong(&id.span()) {
                 continue;
             }
@@ -140,7 +140,7 @@ impl Reader<'_> {
     }
 
     fn rule(&mut self, mut rule: Rule, table: &DeTable<'_>) {
-        for (key, value) in table.iter() {
+        for (key, value) in table {
             if self.mistakes.is_wrong(&key.span()) {
                 continue;
             }

@@ -8,6 +8,7 @@ use mailward_model::{Network, Span};
 use proptest::prelude::*;
 
 use super::read::read;
+use super::settings::{Firewall, Guard};
 use super::*;
 
 /// The text of all mistakes, against a golden file; `BLESS=1` writes it anew.

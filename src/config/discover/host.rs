@@ -75,9 +75,9 @@ impl Host {
 
 /// `name = value` lines, as postconf(1) and doveconf(1) print them; the last one of a name.
 pub(super) fn value<'t>(text: &'t str, name: &str) -> Option<&'t str> {
-    let values = text.lines().filter_map(|line| {
+    let mut values = text.lines().filter_map(|line| {
         let (key, value) = line.split_once('=')?;
         (key.trim() == name).then_some(value.trim())
     });
-    values.last()
+    values.next_back()
 }

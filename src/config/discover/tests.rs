@@ -139,7 +139,6 @@ fn what_users_write_is_not_believed_without_a_person() {
     let file = host.path("/home/jo/compose.yaml");
     if std::os::unix::fs::chown(&file, Some(12_345), None).is_err() {
         // Not a report of success: without root nobody can be given a file.
-        #[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
         {
             eprintln!("SKIPPED: what_users_write_is_not_believed_without_a_person needs root");
         }
@@ -230,7 +229,6 @@ fn sessions_of_operators() {
 #[test]
 fn this_host_is_looked_at() {
     if !Path::new("/usr/sbin/postconf").exists() || !Path::new("/usr/bin/doveconf").exists() {
-        #[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
         {
             eprintln!("SKIPPED: this_host_is_looked_at needs the packages postfix and dovecot-core");
         }
@@ -251,7 +249,6 @@ fn this_host_is_looked_at() {
 fn the_incident_of_a_docker_mailserver() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/dms-incident");
     if !root.is_dir() {
-        #[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
         {
             eprintln!("SKIPPED: the_incident_of_a_docker_mailserver needs {}", root.display());
         }
