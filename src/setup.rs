@@ -7,7 +7,6 @@ use jiff::tz::TimeZone;
 use mailward_decide::{Bans, NeverBan};
 use mailward_detect::Detector;
 use mailward_engine::Engine;
-use mailward_source::Start;
 
 use crate::cli::load;
 use crate::config::discover::{Host, protected_networks, specs};
@@ -20,7 +19,7 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
     let host = Host::this();
     Ok(Setup {
         specs: specs(&settings.sources, &host),
-        start: Start::Beginning,
+        start: settings.sources.start,
         enforce: settings.guard.mode == Mode::Enforce,
         socket_group: group(&settings.guard.socket_group)?,
         firewall: settings.firewall.enabled.then(|| settings.firewall.options.clone()),

@@ -136,14 +136,14 @@ impl Initialised {
         let log = found.logs.iter().find(|log| log.exists).map(|log| log.path.display().to_string());
         Self {
             postfix: postfix.map(|postfix| Found {
-                what: format!("Postfix {}", postfix.version).trim_end().to_owned(),
+                what: version(&postfix.version),
                 detail: match postfix.maillog_file.as_str() {
                     "" => "logs to syslog".into(),
                     file => format!("logs to {file}"),
                 },
             }),
             dovecot: found.dovecot.as_ref().map(|dovecot| Found {
-                what: format!("Dovecot {}", dovecot.version).trim_end().to_owned(),
+                what: version(&dovecot.version),
                 detail: match dovecot.info_log_path.as_str() {
                     "" => format!("logs to {}", dovecot.log_path),
                     file => format!("logs to {}, logins to {file}", dovecot.log_path),
@@ -242,11 +242,17 @@ impl View for Initialised {
             blocks.push(Block::Paragraph(text));
         }
         blocks.push(Block::Section("Next".into()));
-        let next =
-            self.next.iter().map(|next| (Shown::from(next.purpose), Cell::code(next.command.as_str())));
-        blocks.push(Block::Facts(next.collect()));
+        for next in &self.next {
+            blocks.push(Block::Paragraph(vec![Cell::dim(format!("{}:", next.purpose))]));
+            blocks.push(Block::Paragraph(vec![Cell::code(next.command.as_str())]));
+        }
         Document { title: "What is on this host".into(), subtitle: Shown::default(), blocks }
     }
+}
+
+/// Files alone do not tell it.
+fn version(version: &str) -> String {
+    if version.is_empty() { "found".to_owned() } else { version.to_owned() }
 }
 
 /// What would make the log tell more, or two defenders not get in each other's way.
@@ -256,9 +262,10 @@ fn advice(found: &Discovery) -> Vec<Advice> {
         advice.push(Advice {
             title: "Dovecot does not log why a login failed".into(),
             detail: "With auth_verbose = yes each wrong password is a line of its own, also one that is followed by the \
-                     right one; with auth_verbose_passwords = sha1:6 a phone with an old password is told from a guesser."
+                     right one; with auth_verbose_passwords = sha1:6 a phone with an old password is told from a guesser. \
+                     Put both into /etc/dovecot/conf.d/99-mailward.conf, then:"
                 .into(),
-            remedy: "printf 'auth_verbose = yes\\nauth_verbose_passwords = sha1:6\\n' > /etc/dovecot/conf.d/99-mailward.conf && doveadm reload".into(),
+            remedy: "doveadm reload".into(),
         });
     }
     if found.fail2ban == Some(true) {
@@ -281,18 +288,16 @@ fn advice(found: &Discovery) -> Vec<Advice> {
 }
 
 fn next(log: Option<String>, output: &Path) -> Vec<Next> {
-    let config = if output == Path::new(config::PATH) {
-        String::new()
-    } else {
-        format!(" --config {}", output.display())
+    let usual = output == Path::new(config::PATH);
+    let named = if usual { String::new() } else { format!(" --config {}", output.display()) };
+    let look = match log {
+        Some(log) => Next {
+            command: format!("mailward analyze{named} {log}"),
+            purpose: "See what attacked so far, and whom Mailward would have banned",
+        },
+        None => Next { command: format!("mailward config show{named}"), purpose: "See every setting" },
     };
-    let analyze = log.map(|log| Next {
-        command: format!("mailward analyze{config} {log}"),
-        purpose: "what attacked so far, and whom Mailward would have banned",
-    });
-    let guard = match config.as_str() {
-        "" => "systemctl enable --now mailward".to_owned(),
-        config => format!("mailward guard{config}"),
-    };
-    analyze.into_iter().chain([Next { command: guard, purpose: "guard from now on" }]).collect()
+    let command =
+        if usual { "systemctl enable --now mailward".into() } else { format!("mailward guard{named}") };
+    vec![look, Next { command, purpose: "Guard from now on" }]
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use mailward_enforce::Action;
 use mailward_model::{Network, Span};
+use mailward_source::Start;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -352,6 +353,10 @@ fn choice<T: Copy>(
     found
 }
 
+fn named<T: PartialEq>(names: &[(&str, T)], choice: &T) -> String {
+    names.iter().find(|(_, other)| other == choice).map(|(name, _)| quoted(name)).unwrap_or_default()
+}
+
 fn either<T>(names: &[(&str, T)]) -> String {
     names.iter().map(|(name, _)| quoted(name)).collect::<Vec<_>>().join(" or ")
 }
@@ -372,6 +377,22 @@ impl Field for Mode {
     }
 }
 
+const STARTS: [(&str, Start); 2] = [("beginning", Start::Beginning), ("end", Start::End)];
+
+impl Field for Start {
+    fn valid() -> String {
+        either(&STARTS)
+    }
+
+    fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
+        choice(key, &STARTS, value, mistakes)
+    }
+
+    fn show(&self) -> String {
+        named(&STARTS, self)
+    }
+}
+
 const ACTIONS: [(&str, Action); 2] = [("drop", Action::Drop), ("reset", Action::Reset)];
 
 impl Field for Action {
@@ -384,7 +405,7 @@ impl Field for Action {
     }
 
     fn show(&self) -> String {
-        quoted(ACTIONS.iter().find(|(_, action)| action == self).map_or("drop", |(name, _)| name))
+        named(&ACTIONS, self)
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use mailward_decide::{Budget, Ladder};
 use mailward_detect::{Capacity, Patience, Rules};
 use mailward_model::Network;
+use mailward_source::Start;
 use mailward_store::Retention;
 
 /// All settings.
@@ -42,6 +43,8 @@ pub(crate) struct Sources {
     pub(crate) journal: Auto<bool>,
     /// What of the journal.
     pub(crate) journal_matches: Vec<String>,
+    /// Where to begin in a log that was never read.
+    pub(crate) start: Start,
     /// The zone of stamps that do not tell theirs: `local`, or a name of the time zone database.
     pub(crate) time_zone: String,
 }
@@ -50,7 +53,13 @@ impl Default for Sources {
     fn default() -> Self {
         // Facility 2 is mail (RFC 5424 section 6.2.1): Postfix and Dovecot both log to it.
         let journal_matches = vec!["SYSLOG_FACILITY=2".to_owned()];
-        Self { files: Auto::Auto, journal: Auto::Auto, journal_matches, time_zone: "local".into() }
+        Self {
+            files: Auto::Auto,
+            journal: Auto::Auto,
+            journal_matches,
+            start: Start::Beginning,
+            time_zone: "local".into(),
+        }
     }
 }
 

@@ -91,6 +91,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "What of the journal, as journalctl(1) takes it; facility 2 is mail. [] is everything."
             ),
             setting!(
+                "start",
+                sources.start,
+                "Where to begin in a log that was never read: at its \"beginning\", or at its \"end\"."
+            ),
+            setting!(
                 "time-zone",
                 sources.time_zone,
                 "The zone of time stamps without one: \"local\", or a name such as \"Europe/Berlin\"."

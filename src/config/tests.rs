@@ -128,7 +128,7 @@ fn an_attacker_chosen_file_steers_no_terminal() {
 fn every_setting_can_be_set() {
     let settings = read(
         r#"
-sources = { files = ["/srv/mail.log"], journal = true, journal-matches = [], time-zone = "UTC" }
+sources = { files = ["/srv/mail.log"], journal = true, journal-matches = [], start = "end", time-zone = "UTC" }
 [guard]
 mode = "dry-run"
 state-directory = "/srv/mailward"
@@ -167,7 +167,7 @@ enabled = false
     assert_eq!(read(&show(&settings, Style::Template)).unwrap(), settings);
     let marked =
         show(&settings, Style::Effective).lines().filter(|line| line.contains("# changed; ")).count();
-    assert_eq!(marked, 24, "what differs from its default is marked");
+    assert_eq!(marked, 25, "what differs from its default is marked");
 }
 
 #[test]
@@ -230,7 +230,8 @@ prop_compose! {
         utc: bool,
     ) -> Sources {
         let time_zone = if utc { "UTC" } else { "local" }.into();
-        Sources { files, journal, journal_matches: journal_matches.into_iter().collect(), time_zone }
+        let start = if utc { mailward_source::Start::End } else { mailward_source::Start::Beginning };
+        Sources { files, journal, journal_matches: journal_matches.into_iter().collect(), start, time_zone }
     }
 }
 

@@ -128,8 +128,9 @@ pub(crate) fn dry_run() -> Block {
     Block::Notice {
         tone: Tone::Notable,
         title: "Dry run: nobody is really banned".into(),
-        body: "Decisions are made and recorded, the firewall is left alone.".into(),
-        remedy: "set mode = \"enforce\" in [guard], then: systemctl reload mailward".into(),
+        body: "Decisions are made and recorded, the firewall is left alone. To ban, set mode = \"enforce\" in [guard], then:"
+            .into(),
+        remedy: "systemctl reload mailward".into(),
     }
 }
 
@@ -151,9 +152,6 @@ pub(crate) fn table(bans: &[BanRow], clock: &Clock<'_>, now: At, total: u64) -> 
             ban.in_the_kernel(),
         ]);
     }
-    let rest = total.saturating_sub(bans.len() as u64);
-    if rest > 0 {
-        table.rest = format!("and {}", counted(rest, "more ban")).into();
-    }
+    table.all = total;
     table.without_empty_columns()
 }

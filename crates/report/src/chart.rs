@@ -97,16 +97,19 @@ pub(crate) fn bars(bars: &Bars) -> Markup {
                 tr {
                     th scope="row" { (bar.label.as_str()) }
                     td.number { (number(bar.value)) }
-                    td.bar {
-                        svg role="presentation" {
-                            rect class=(if bars.rows.len() > SERIES { colour(0) } else { colour(place) }) height="100%" rx="2"
-                                width={ (px(bar.value as f64 * 100.0 / most as f64)) "%" } {}
-                        }
-                    }
+                    td.bar { (self::bar(bar.value, most, if bars.as_series { place } else { 0 })) }
                     td.note { (bar.note.text.as_str()) }
                 }
             }
         }
+    }
+}
+
+/// One count, compared with the largest.
+pub(crate) fn bar(value: u64, most: u64, series: usize) -> Markup {
+    let width = px(value as f64 * 100.0 / most.max(1) as f64);
+    html! {
+        svg role="presentation" { rect class=(colour(series)) height="100%" rx="2" width={ (width) "%" } {} }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A document between the view models and the media: blocks of escaped text with a meaning.
 
 use crate::Shown;
+use crate::words::number;
 
 /// What a view says, before it is terminal text, Markdown or HTML.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,6 +50,8 @@ pub enum Block {
         title: Cell,
         /// What there is.
         blocks: Vec<Block>,
+        /// Whether a terminal leaves it out: its last lines are read first.
+        minor: bool,
     },
 }
 
@@ -129,8 +132,10 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The rows, a cell for each column.
     pub rows: Vec<Vec<Cell>>,
-    /// What to say about rows that are not shown; empty if there are none.
-    pub rest: Shown,
+    /// How many rows there are, with those that are left out; 0 if none are.
+    pub all: u64,
+    /// How many rows a terminal shows; none is all of these.
+    pub glance: Option<usize>,
 }
 
 /// A column of a table.
@@ -151,6 +156,8 @@ pub enum Align {
     Right,
     /// Left, wrapped where the width is short.
     Wrap,
+    /// Right, on one line, and drawn as a bar where the medium can: counts.
+    Bar,
 }
 
 impl Table {
@@ -164,6 +171,13 @@ impl Table {
     /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
         self.rows.push(cells.into());
+    }
+
+    /// What to say about rows that are not among the first few; nothing if there are none.
+    pub(crate) fn rest(&self, shown: usize) -> Option<String> {
+        let all = self.all.max(self.rows.len() as u64);
+        let rest = all.saturating_sub(self.rows.len().min(shown) as u64);
+        (rest > 0).then(|| format!("and {} more", number(rest)))
     }
 
     /// Leaves out columns in which no row has anything.
@@ -190,6 +204,8 @@ pub struct Bars {
     pub caption: Shown,
     /// The bars.
     pub rows: Vec<Bar>,
+    /// Whether they have the colours of the series of [`Columns`], in order.
+    pub as_series: bool,
 }
 
 /// One bar.

@@ -78,7 +78,7 @@ fn block(block: &Block) -> Markup {
         Block::Columns(columns) => chart::columns(columns),
         Block::Chain(links) => chain(links),
         Block::Notice { tone, title, body, remedy } => notice(*tone, title, body, remedy),
-        Block::Detail { title, blocks } => html! {
+        Block::Detail { title, blocks, .. } => html! {
             details {
                 summary { (cell(title)) }
                 @for inner in blocks { (self::block(inner)) }
@@ -100,6 +100,7 @@ fn figures(figures: &[Figure]) -> Markup {
 fn table(table: &Table) -> Markup {
     let aligned = |place: usize| match table.columns.get(place).map(|column| column.align) {
         Some(Align::Right) => "number",
+        Some(Align::Bar) => "number drawn",
         Some(Align::Wrap) => "wrap",
         _ => "one-line",
     };
@@ -113,13 +114,23 @@ fn table(table: &Table) -> Markup {
                 } }
                 tbody {
                     @for row in &table.rows {
-                        tr { @for (place, value) in row.iter().enumerate() { td class=(aligned(place)) { (cell(value)) } } }
+                        tr { @for (place, value) in row.iter().enumerate() {
+                            td class=(aligned(place)) { (cell(value)) (bar(table, place, value)) }
+                        } }
                     }
                 }
             }
         }
-        @if !table.rest.is_empty() { p.rest { (table.rest.as_str()) } }
+        @if let Some(rest) = table.rest(usize::MAX) { p.rest { (rest) } }
     }
+}
+
+/// Under a count, how it compares with the largest of its column.
+fn bar(table: &Table, place: usize, value: &Cell) -> Markup {
+    let count = |cell: &Cell| cell.text.as_str().replace(',', "").parse::<u64>().unwrap_or(0);
+    let drawn = table.columns.get(place).is_some_and(|column| column.align == Align::Bar);
+    let most = table.rows.iter().filter_map(|row| row.get(place)).map(count).max().unwrap_or(0);
+    html! { @if drawn { (chart::bar(count(value), most, 0)) } }
 }
 
 fn chain(links: &[Link]) -> Markup {
@@ -140,7 +151,7 @@ fn chain(links: &[Link]) -> Markup {
 
 fn notice(tone: Tone, title: &Shown, body: &Shown, remedy: &Shown) -> Markup {
     html! {
-        div.notice class=(class(tone)) {
+        div class={ "notice " (class(tone)) } {
             strong { (title.as_str()) }
             @if !body.is_empty() { p { (body.as_str()) } }
             @if !remedy.is_empty() { p { "→ " code { (remedy.as_str()) } } }

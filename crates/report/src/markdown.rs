@@ -26,7 +26,7 @@ fn blocks(blocks: &[Block], level: usize, out: &mut String) {
             Block::Columns(shown) => out.push_str(&columns(shown)),
             Block::Chain(links) => out.push_str(&chain(links)),
             Block::Notice { title, body, remedy, .. } => out.push_str(&notice(title, body, remedy)),
-            Block::Detail { title, blocks: inner } => {
+            Block::Detail { title, blocks: inner, .. } => {
                 out.push_str(&format!("{} {}\n", "#".repeat(level + 1), plain(&title.text)));
                 self::blocks(inner, level + 1, out);
             }
@@ -48,15 +48,15 @@ fn all_facts(facts: &[(Shown, Cell)]) -> String {
 fn table(table: &Table) -> String {
     let heads = table.columns.iter().map(|column| plain(&column.name));
     let rules = table.columns.iter().map(|column| match column.align {
-        Align::Right => "---:".to_owned(),
+        Align::Right | Align::Bar => "---:".to_owned(),
         Align::Left | Align::Wrap => "---".to_owned(),
     });
     let mut out = row(heads) + &row(rules);
     for cells in &table.rows {
         out.push_str(&row(cells.iter().map(cell)));
     }
-    if !table.rest.is_empty() {
-        out.push_str(&format!("\n{}\n", plain(&table.rest)));
+    if let Some(rest) = table.rest(usize::MAX) {
+        out.push_str(&format!("\n{rest}\n"));
     }
     out
 }

@@ -300,6 +300,7 @@ impl Status {
     fn offences(&self) -> Bars {
         let bar = |(kind, value): (&str, u64)| Bar { label: kind.into(), value, note: Cell::default() };
         Bars {
+            as_series: false,
             caption: "Offences of the last 24 hours by kind".into(),
             rows: self.offences_24h.iter().map(bar).collect(),
         }

@@ -50,7 +50,8 @@ impl Page {
             Block::Notice { tone, title, body, remedy } => {
                 self.indented(|page| page.notice(*tone, title, body, remedy));
             }
-            Block::Detail { title, blocks } => self.indented(|page| page.detail(title, blocks)),
+            Block::Detail { minor: true, .. } => {}
+            Block::Detail { title, blocks, .. } => self.indented(|page| page.detail(title, blocks)),
         }
     }
 
@@ -72,6 +73,10 @@ impl Page {
 
     fn say(&mut self, cells: &[Cell]) {
         let text: String = cells.iter().map(|cell| self.mark(cell)).collect();
+        // A command is copied and typed: the terminal may wrap it, a line break inside of it would be typed, too.
+        if cells.iter().any(|cell| cell.tone == Tone::Code) {
+            return self.line(&text);
+        }
         let mut grid = self.grid();
         grid.add_row([text]);
         gaps(&mut grid, 0);
@@ -107,20 +112,20 @@ impl Page {
         let mut grid = self.grid();
         grid.load_style(RULED);
         grid.set_header(table.columns.iter().map(|column| self.mark(&Cell::dim(column.name.as_str()))));
-        for row in &table.rows {
+        for row in table.rows.iter().take(table.glance.unwrap_or(usize::MAX)) {
             grid.add_row(row.iter().map(|cell| self.mark(cell)));
         }
         let least = self.least_widths(table, &grid.column_max_content_widths());
         for ((column, told), least) in grid.column_iter_mut().zip(&table.columns).zip(least) {
-            if told.align == Align::Right {
+            if matches!(told.align, Align::Right | Align::Bar) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
         }
         gaps(&mut grid, GAP);
         self.print(&grid);
-        if !table.rest.is_empty() {
-            self.say(&[Cell::dim(table.rest.as_str())]);
+        if let Some(rest) = table.rest(table.glance.unwrap_or(usize::MAX)) {
+            self.say(&[Cell::dim(rest)]);
         }
     }
 
@@ -129,7 +134,7 @@ impl Page {
         let with = |wrapped: u16, long: u16| -> Vec<u16> {
             let least = table.columns.iter().zip(widths).map(|(column, width)| match column.align {
                 Align::Wrap => wrapped.min(*width),
-                Align::Left | Align::Right => long.min(*width),
+                Align::Left | Align::Right | Align::Bar => long.min(*width),
             });
             let last = table.columns.len().saturating_sub(1);
             least.enumerate().map(|(place, width)| if place < last { width + GAP } else { width }).collect()

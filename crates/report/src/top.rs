@@ -103,6 +103,7 @@ impl Top {
 
 fn bars(title: &str, counts: &Tally) -> Vec<Block> {
     let bar = |(name, value): (&str, u64)| Bar { label: name.into(), value, note: Cell::default() };
-    let bars = Bars { caption: title.into(), rows: counts.iter().take(10).map(bar).collect() };
+    let bars =
+        Bars { as_series: false, caption: title.into(), rows: counts.iter().take(10).map(bar).collect() };
     if counts.is_empty() { Vec::new() } else { vec![Block::Section(title.into()), Block::Bars(bars)] }
 }

@@ -111,7 +111,8 @@ fn text_keeps_to_the_width() {
             samples::top().text(&look),
         ] {
             for line in text.lines() {
-                assert!(line.chars().count() <= width.clamp(60, 100), "{width}: {line}");
+                let command = line.contains("mailward ");
+                assert!(command || line.chars().count() <= width.clamp(60, 100), "{width}: {line}");
                 assert_eq!(line, line.trim_end());
             }
         }

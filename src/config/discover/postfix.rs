@@ -73,7 +73,13 @@ fn mynetworks(host: &Host, text: &str, depth: u8, notes: &mut Vec<String>) -> Ve
     notes.extend(wide.iter().map(|network| {
         format!("mynetworks has {network}, which trusts a large part of the Internet: it is not protected from bans")
     }));
-    narrow
+    let mut once: Vec<Network> = Vec::new();
+    for network in narrow {
+        if !once.contains(&network) {
+            once.push(network);
+        }
+    }
+    once
 }
 
 /// `192.0.2.0/24`, `[2001:db8::]/32`, `[::ffff:127.0.0.0]/104`; host bits are no harm here.

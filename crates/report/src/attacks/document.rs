@@ -6,8 +6,8 @@ use super::{Attack, AttackReport, Decision, SourceCount, Timeline};
 use crate::at::Clock;
 use crate::words::{bytes, counted, lasting, number, share};
 use crate::{
-    Align, At, Bar, Bars, Block, Cell, Columns, Document, Figure, Series, Severity, Shown, Table, Tone, View,
-    chart,
+    Align, At, Bar, Bars, Block, Cell, Columns, Document, Figure, Look, Series, Severity, Shown, Table, Tone,
+    View, chart, terminal,
 };
 
 impl View for AttackReport {
@@ -27,9 +27,24 @@ impl View for AttackReport {
         blocks.extend(page.programs());
         Document { title: self.title().into(), subtitle: page.subtitle().into(), blocks }
     }
+
+    fn text(&self, look: &Look) -> String {
+        let hint = self.hint().map(|hint| format!("\n{}", terminal::render(&hint, look)));
+        terminal::render(&self.document(&look.zone), look) + &hint.unwrap_or_default()
+    }
 }
 
 impl AttackReport {
+    /// How to see all of it; only a terminal is short of room.
+    fn hint(&self) -> Option<Document> {
+        let [input] = self.inputs.as_slice() else { return None };
+        let command = format!("mailward analyze --format html --output report.html {input}");
+        let text = vec!["All of it, with charts: ".into(), Cell::code(command)];
+        let block = Block::Paragraph(text);
+        (input != "-" && self.window.lines > 0)
+            .then(|| Document { blocks: vec![block], ..Document::default() })
+    }
+
     fn title(&self) -> String {
         match self.inputs.as_slice() {
             [] => "Attacks".into(),
@@ -110,7 +125,7 @@ impl Writer<'_> {
         let mut table = Table::new([
             ("attack", Align::Wrap),
             ("severity", Align::Left),
-            ("count", Align::Right),
+            ("count", Align::Bar),
             ("sources", Align::Right),
             ("first", Align::Left),
             ("last", Align::Left),
@@ -132,7 +147,7 @@ impl Writer<'_> {
         if self.report.timeline.steps.len() < 2 {
             return Vec::new();
         }
-        let title = format!("When, in steps of {}", lasting(self.report.timeline.step_seconds));
+        let title = format!("When, {}", pace(self.report.timeline.step_seconds));
         let mut blocks = section(&title, Block::Columns(self.columns(&self.report.timeline)));
         blocks.extend(section("By kind", Block::Bars(self.kinds())));
         blocks
@@ -157,7 +172,7 @@ impl Writer<'_> {
         }
         let tick = |at: At| Shown::from(self.clock.tick(at, timeline.step_seconds));
         Columns {
-            caption: format!("Offences in steps of {}", lasting(timeline.step_seconds)).into(),
+            caption: format!("Offences {}", pace(timeline.step_seconds)).into(),
             labels: timeline.steps.iter().map(|step| tick(step.start)).collect(),
             series,
         }
@@ -169,7 +184,11 @@ impl Writer<'_> {
             value: kind.count,
             note: Cell::dim(counted(kind.sources, "source")),
         };
-        Bars { caption: "Offences by kind".into(), rows: self.report.by_kind.iter().map(row).collect() }
+        Bars {
+            as_series: true,
+            caption: "Offences by kind".into(),
+            rows: self.report.by_kind.iter().map(row).collect(),
+        }
     }
 
     fn decisions(&self) -> Vec<Block> {
@@ -213,7 +232,7 @@ impl Writer<'_> {
                 decision.reason.as_str().into(),
             ]);
         }
-        with_rest(table, decisions.len(), "ban")
+        glanced(table, decisions.len())
     }
 
     fn innocents(&self) -> Vec<Block> {
@@ -222,7 +241,7 @@ impl Writer<'_> {
         }
         let mut table = Table::new([
             ("what", Align::Wrap),
-            ("count", Align::Right),
+            ("count", Align::Bar),
             ("who", Align::Left),
             ("why it is none", Align::Wrap),
         ]);
@@ -243,7 +262,7 @@ impl Writer<'_> {
         }
         let mut table = Table::new([
             ("source", Align::Left),
-            ("count", Align::Right),
+            ("count", Align::Bar),
             ("kinds", Align::Wrap),
             ("first", Align::Left),
             ("last", Align::Left),
@@ -259,21 +278,15 @@ impl Writer<'_> {
                 self.fate(source),
             ]);
         }
-        let shown = self.report.by_source.len().min(MOST) as u64;
-        let rest = self.report.sources.saturating_sub(shown);
-        if rest > 0 {
-            table.rest =
-                format!("and {}; all of them are in the JSON document", counted(rest, "more source")).into();
-        }
+        table.glance = GLANCE;
+        table.all = self.report.sources;
         section("Top sources", Block::Table(table))
     }
 
     fn fate(&self, source: &SourceCount) -> Cell {
         match (&source.banned, &source.protected) {
             (_, Some(_)) => Cell::toned("never", Tone::Good),
-            (Some(ban), None) => {
-                Cell::toned(format!("after {}, {}", ban.after, self.clock.short(ban.time)), Tone::Bad)
-            }
+            (Some(ban), None) => Cell::strong(format!("after {}, {}", ban.after, self.clock.short(ban.time))),
             (None, None) => Cell::dim("no"),
         }
     }
@@ -300,7 +313,7 @@ impl Writer<'_> {
                 network.kinds.few(3).into(),
             ]);
         }
-        section("Networks with more than one source", Block::Table(with_rest(table, shared.len(), "network")))
+        section("Networks with more than one source", Block::Table(glanced(table, shared.len())))
     }
 
     fn accounts(&self) -> Vec<Block> {
@@ -325,10 +338,7 @@ impl Writer<'_> {
                 number(account.logins).into(),
             ]);
         }
-        section(
-            "Accounts that were tried",
-            Block::Table(with_rest(table, self.report.by_account.len(), "account")),
-        )
+        section("Accounts that were tried", Block::Table(glanced(table, self.report.by_account.len())))
     }
 
     fn logins(&self) -> Vec<Block> {
@@ -368,7 +378,7 @@ impl Writer<'_> {
         if details.is_empty() {
             return Vec::new();
         }
-        core::iter::once(Block::Section("Each attack".into())).chain(details).collect()
+        core::iter::once(Block::Section("More about the attacks".into())).chain(details).collect()
     }
 
     fn detail(&self, attack: &Attack) -> Block {
@@ -383,10 +393,7 @@ impl Writer<'_> {
         fact("accounts", attack.per_account.few(6));
         fact("reasons", attack.by_reason.few(6));
         fact("service", attack.by_service.few(4));
-        fact(
-            "interval",
-            attack.interval_seconds_mean.map(|mean| format!("{mean:.0} s on average")).unwrap_or_default(),
-        );
+        fact("interval", attack.interval_seconds_mean.map(interval).unwrap_or_default());
         fact(
             "passwords",
             attack.distinct_passwords.map(|n| format!("{} different", number(n))).unwrap_or_default(),
@@ -400,7 +407,8 @@ impl Writer<'_> {
             number(attack.count),
             counted(attack.distinct_sources, "source")
         );
-        Block::Detail { title: Cell::toned(title, tone), blocks: vec![Block::Facts(facts)] }
+        let minor = attack.severity < Severity::Medium;
+        Block::Detail { title: Cell::toned(title, tone), blocks: vec![Block::Facts(facts)], minor }
     }
 
     fn programs(&self) -> Vec<Block> {
@@ -408,8 +416,11 @@ impl Writer<'_> {
             return Vec::new();
         }
         let mut table =
-            Table::new([("program", Align::Left), ("lines", Align::Right), ("not understood", Align::Right)]);
-        for program in &self.report.programs {
+            Table::new([("program", Align::Left), ("lines", Align::Bar), ("not understood", Align::Right)]);
+        let mut programs: Vec<_> = self.report.programs.iter().collect();
+        programs.sort_by_key(|program| core::cmp::Reverse((program.unknown, program.lines)));
+        table.glance = Some(6);
+        for program in programs {
             let unknown = match program.unknown {
                 0 => Cell::dim("0"),
                 some => {
@@ -426,8 +437,31 @@ impl Writer<'_> {
     }
 }
 
-/// Rows that a table shows at the most.
-const MOST: usize = 25;
+/// Rows that a table has at the most.
+const MOST: usize = 50;
+
+/// Rows that a terminal shows.
+const GLANCE: Option<usize> = Some(10);
+
+/// `by the hour`, `in steps of 5m`.
+fn pace(seconds: u64) -> String {
+    match seconds {
+        60 => "by the minute".into(),
+        3_600 => "by the hour".into(),
+        86_400 => "by the day".into(),
+        604_800 => "by the week".into(),
+        other => format!("in steps of {}", lasting(other)),
+    }
+}
+
+/// `every 32 s`, `every 11m 36s`.
+fn interval(mean: f64) -> String {
+    match mean {
+        mean if mean < 10.0 => format!("every {mean:.1} s on average"),
+        mean if mean < 120.0 => format!("every {mean:.0} s on average"),
+        mean => format!("every {} on average", lasting(mean.round() as u64)),
+    }
+}
 
 fn section(title: &str, block: Block) -> Vec<Block> {
     vec![Block::Section(title.into()), block]
@@ -441,14 +475,9 @@ fn figure(value: String, label: &str) -> Figure {
     Figure { value: value.into(), label: label.into() }
 }
 
-fn with_rest(mut table: Table, all: usize, noun: &str) -> Table {
-    let rest = all.saturating_sub(table.rows.len()) as u64;
-    if rest > 0 {
-        table.rest =
-            format!("and {}; all of them are in the JSON document", counted(rest, &format!("more {noun}")))
-                .into();
-    }
-    table
+/// A table of which a terminal shows the first rows, out of so many.
+fn glanced(table: Table, all: usize) -> Table {
+    Table { all: all as u64, glance: GLANCE, ..table }
 }
 
 fn few(names: &[String], most: usize) -> String {
