@@ -1,5 +1,10 @@
 //! The commands on logs whose truth is known: the bundled incident always, others where they are beside the checkout.
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "helpers of tests fail as tests do, and a test that is skipped says so"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -46,10 +46,8 @@ impl Failures {
         failing.attempts += attempts;
         let sum = if is_refusal { &mut failing.refused } else { &mut failing.concluded };
         sum.add(attempts, offence.time);
-        if attempts > 0 {
-            if let Some(account) = &offence.account {
-                failing.accounts.entry(account.clone()).or_default().add(attempts, offence.time);
-            }
+        if let Some(account) = offence.account.as_ref().filter(|_| attempts > 0) {
+            failing.accounts.entry(account.clone()).or_default().add(attempts, offence.time);
         }
         match offence.guess {
             Some(guess) => {

@@ -67,26 +67,30 @@ pub(super) fn each(path: &Path, context: &Context, mut take: impl FnMut(&Piece))
         // Each thread has a lane in, a lane out, and a way back for what can be used again.
         let lanes: Vec<Lane> = (0..threads).map(|_| Lane::spawn(scope, context)).collect();
         let mut log = chunks(log, SIZE);
-        let mut waiting = 0;
-        let mut turn = 0;
-        loop {
-            let Some(lane) = lanes.get(turn % threads) else { break };
-            if waiting == threads {
-                lane.collect(&mut take)?;
-                waiting -= 1;
-            }
+        // Two pieces a lane: one is parsed while the other is given out.
+        let most = 2 * threads;
+        let (mut turn, mut waiting) = (0, 0);
+        while let Some(lane) = lanes.get(turn % threads) {
+            let piece = if waiting == most { Some(lane.collect()?) } else { None };
+            waiting -= usize::from(piece.is_some());
             let mut chunk = lane.spare.try_recv().unwrap_or_default();
-            if !log.read(&mut chunk).with_context(|| format!("cannot read {}", path.display()))? {
+            let more = log.read(&mut chunk).with_context(|| format!("cannot read {}", path.display()))?;
+            if more {
+                lane.work.send(chunk).context("a parsing thread ended")?;
+                (turn, waiting) = (turn + 1, waiting + 1);
+            }
+            if let Some(piece) = piece {
+                take(&piece);
+                lane.give_back(piece);
+            }
+            if !more {
                 break;
             }
-            lane.work.send(chunk).context("a parsing thread ended")?;
-            waiting += 1;
-            turn += 1;
         }
-        // What is still out, the oldest first: the lane whose turn it is has already been collected.
-        for step in 0..waiting {
-            if let Some(lane) = lanes.get((turn + threads - waiting + step) % threads) {
-                lane.collect(&mut take)?;
+        // What is still out, the oldest first.
+        for number in turn - waiting..turn {
+            if let Some(lane) = lanes.get(number % threads) {
+                take(&lane.collect()?);
             }
         }
         Ok(())
@@ -121,11 +125,13 @@ impl Lane {
         Self { work, done, spare, reuse }
     }
 
-    fn collect(&self, take: &mut impl FnMut(&Piece)) -> anyhow::Result<()> {
-        let piece = self.done.recv().context("a parsing thread ended")?;
-        take(&piece);
+    fn collect(&self) -> anyhow::Result<Piece> {
+        self.done.recv().context("a parsing thread ended")
+    }
+
+    fn give_back(&self, piece: Piece) {
+        // Where there are enough to use again, this one is not kept.
         let _ = self.reuse.try_send(piece);
-        Ok(())
     }
 }
 

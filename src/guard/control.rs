@@ -72,7 +72,7 @@ struct AllowOrder {
 }
 
 impl Guard {
-    pub(super) fn answer(&mut self, asked: Asked, reader: &Reader) {
+    pub(super) fn answer(&mut self, asked: &Asked, reader: &Reader) {
         let response = self.respond(&asked.request, reader).unwrap_or_else(|refusal| refusal);
         // Who asked may have gone away.
         let _ = asked.answer.send(response);
@@ -102,8 +102,11 @@ impl Guard {
         let total = bans.len() as u64;
         let mut rows: Vec<BanRow> = bans.into_iter().take(LISTED).map(BanRow::from).collect();
         if let Some(Ok(elements)) = self.shield.firewall().map(mailward_enforce::Firewall::elements) {
-            let known: std::collections::HashSet<String> =
-                elements.iter().filter_map(|e| e.network()).map(|n| n.to_string()).collect();
+            let known: std::collections::HashSet<String> = elements
+                .iter()
+                .filter_map(mailward_enforce::Element::network)
+                .map(|n| n.to_string())
+                .collect();
             rows.iter_mut().for_each(|row| row.in_kernel = Some(known.contains(&row.target)));
         }
         BanList { now: At(now), mode: self.mode().into(), total, bans: rows }

@@ -236,7 +236,7 @@ impl Guard {
 
     fn hear(&mut self, message: Message, reader: &Reader) {
         match message {
-            Message::Asked(asked) => self.answer(asked, reader),
+            Message::Asked(asked) => self.answer(&asked, reader),
             Message::Tampered => self.mend(),
             Message::Sessions(places) => self.protect_sessions(&places),
             Message::Reload => self.reload(),

@@ -194,7 +194,7 @@ mod tests {
 
     /// The slow, obvious way over all that ever happened.
     fn oracle(all: &[Facts], measure: Measure, query: Query) -> u32 {
-        let start = query.now as i64 - query.window.secs() as i64;
+        let start = i64::from(query.now) - query.window.secs() as i64;
         let hits: Vec<_> = all
             .iter()
             .filter(|f| f.kind == query.kind && i64::from(f.secs) > start && f.secs <= query.now)

@@ -1,4 +1,5 @@
 //! Scenarios: what goes in is log lines, what comes out is decisions.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use jiff::tz::TimeZone;
 use mailward_decide::{Bans, Budget, Ladder, NeverBan, Protection};

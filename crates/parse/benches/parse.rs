@@ -42,7 +42,8 @@ fn main() -> std::io::Result<()> {
 }
 
 fn files() -> Vec<PathBuf> {
-    let named: Vec<PathBuf> = std::env::args_os().skip(1).filter(|a| a != "--bench").map(Into::into).collect();
+    let named: Vec<PathBuf> =
+        std::env::args_os().skip(1).filter(|a| a != "--bench").map(Into::into).collect();
     if !named.is_empty() {
         return named;
     }

@@ -32,7 +32,11 @@ fn main() {
     let rate = |name: &str, size: u64, (took, worked): (Duration, Duration)| {
         let rate = |time: Duration| size as f64 / time.as_secs_f64() / 1e9;
         // A child's processor time is not ours.
-        let own = if worked * 10 > took { format!("{:6.2} GB/s of processor time", rate(worked)) } else { String::new() };
+        let own = if worked * 10 > took {
+            format!("{:6.2} GB/s of processor time", rate(worked))
+        } else {
+            String::new()
+        };
         println!("{name:36} {:6.2} GB/s {own}", rate(took));
     };
     rate("wc -l", size, best(|| count_with_wc(&path)));

@@ -164,6 +164,67 @@ fn several_writers_may_be_late_and_the_reader_may_die() {
 }
 
 #[test]
+fn half_a_line_of_a_dead_writer_is_a_line_when_its_file_is_over() {
+    let mut log = Log::new();
+    log.append("mail.log", "one\ntorn");
+    log.rename("mail.log", "mail.log.1");
+    log.append("mail.log", "");
+    assert_eq!(log.read(), "one\n");
+    log.append("mail.log", "two\n");
+    assert_eq!(log.read(), "torn\ntwo\n");
+    log.restart();
+    assert_eq!(log.read(), "");
+}
+
+#[test]
+fn what_was_read_between_copy_and_truncation_is_not_read_again() {
+    for restarts in [false, true] {
+        let mut log = Log::new();
+        log.append("mail.log", "one\n");
+        fs::copy(log.path("mail.log"), log.path("mail.log.1")).unwrap();
+        log.append("mail.log", "two\n");
+        assert_eq!(log.read(), "one\ntwo\n");
+        append(&log.path("mail.log")).set_len(0).unwrap();
+        if restarts {
+            log.restart();
+        }
+        assert_eq!(log.read(), "");
+        log.append("mail.log", "three\n");
+        assert_eq!(log.read(), "three\n");
+        assert_eq!(log.status().lost, 0);
+    }
+}
+
+#[test]
+fn a_longer_copy_in_its_place_is_the_same_log() {
+    let mut log = Log::new();
+    log.append("mail.log", "one\ntw");
+    assert_eq!(log.read(), "one\n");
+    for (text, expected) in [("one\ntwo\nth", "two\n"), ("one\ntwo\nthree\n", "three\n")] {
+        // As rsync(1) does.
+        fs::write(log.path(".mail.log.x"), text).unwrap();
+        log.rename(".mail.log.x", "mail.log");
+        assert_eq!(log.read(), expected);
+    }
+    assert_eq!((log.status().lost, log.status().rotations), (0, 0));
+}
+
+#[test]
+fn a_removed_log_does_not_take_the_order_along() {
+    let mut log = Log::new();
+    log.append("mail.log", "one\n");
+    log.rename("mail.log", "mail.log.1");
+    log.append("mail.log", "two\n");
+    assert_eq!(log.read(), "one\ntwo\n");
+    fs::remove_file(log.path("mail.log")).unwrap();
+    log.append("mail.log", "three\n");
+    assert_eq!(log.read(), "three\n");
+    append(&log.path("mail.log")).set_len(0).unwrap();
+    log.append("mail.log", "four\n");
+    assert_eq!(log.read(), "four\n");
+}
+
+#[test]
 fn many_rotations_while_away() {
     let mut log = Log::new();
     log.append("mail.log", "one\n");

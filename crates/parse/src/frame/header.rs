@@ -19,15 +19,15 @@ pub(crate) fn read(rest: &[u8], time: Timestamp) -> Framed<'_> {
 #[inline]
 fn usual(rest: &[u8], time: Timestamp) -> Option<Frame<'_>> {
     let rest = rest.strip_prefix(b" ")?;
-    let (host, rest) = rest.split_at_checked(seek(rest, [b' ', b'(', b'['])?)?;
+    let (host, rest) = rest.split_at_checked(seek(rest, [b' ', b'('])?)?;
     let rest = rest.strip_prefix(b" ")?;
-    if matches!(host.last()?, b':') {
+    if matches!(host.last()?, b':' | b']') {
         return None;
     }
-    let (tag, rest) = rest.split_at_checked(seek(rest, [b'[', b':', b' '])?)?;
-    if tag.is_empty() {
-        return None;
-    }
+    // Most tags begin with this, which is not worth searching.
+    let skipped = if rest.starts_with(b"postfix/") { 8 } else { 0 };
+    let length = skipped + seek(rest.get(skipped..)?, [b'[', b':', b' '])?;
+    let (tag, rest) = rest.split_at_checked(length).filter(|_| length > 0)?;
     let (pid, message) = match rest {
         [b'[', rest @ ..] => number(rest).and_then(|(pid, rest)| Some((pid, rest.strip_prefix(b"]: ")?)))?,
         [b':', b' ', message @ ..] => (0, message),

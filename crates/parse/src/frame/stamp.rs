@@ -92,9 +92,11 @@ impl Clock {
     /// A stamp of the same minute as the one before, in the two forms of rsyslog's files and no other.
     #[inline]
     fn same_minute<'a>(&mut self, line: &'a [u8], outer: Option<Timestamp>) -> Option<(Stamp, &'a [u8])> {
+        let is_exact = line.first()?.is_ascii_digit();
         let (stamp, rest) = match outer {
-            None => self.same_yearless_minute(line).or_else(|| self.same_exact_minute(line))?,
-            Some(_) => self.same_exact_minute(line)?,
+            _ if is_exact => self.same_exact_minute(line)?,
+            None => self.same_yearless_minute(line)?,
+            Some(_) => return None,
         };
         let (Stamp::Exact(time) | Stamp::Local(time)) = stamp;
         self.last = time;

@@ -5,28 +5,31 @@
 use mailward_model::{Event, EventKind, Reason, Text};
 
 use super::{known, reason, tls};
-use crate::scan::{number, split, split_str, starts_with_any, word};
+use crate::scan::{number, split, split_str, word};
 
 /// What follows `to=<`.
 pub(super) fn read<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
-    let (recipients, rest) = recipients(text)?;
+    let (recipients, server, fields) = parts(text)?;
     let recipient = split_str(recipients, b">, orig_to=<").map_or(recipients, |(recipient, _)| recipient);
     event.recipient = Text::new(recipient);
-    let rest = relay(event, rest)?;
-    let status = fields(event, rest)?;
-    outcome(event, status)
+    relay(event, server);
+    let (_, fields) = split_str(fields, b"dsn=")?;
+    let (dsn, status) = split(fields, b',')?;
+    event.dsn = Text::new(dsn);
+    outcome(event, status.strip_prefix(b" status=")?)
 }
 
-/// `x` or `x>, orig_to=<y`, and what follows `>, relay=`. A recipient may hold those words itself; then what follows them is
-/// not the list of fields that it should be.
-fn recipients(text: &[u8]) -> Option<(&[u8], &[u8])> {
+/// `x` or `x>, orig_to=<y`; the relay; and what follows it. A recipient may hold `>, relay=` itself: then what follows that is
+/// not the list of Postfix's own fields that it should be.
+#[inline]
+fn parts(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let mut from = 0;
     for _ in 0..8 {
         let (before, rest) = split_str(text.get(from..)?, RELAY)?;
-        let is_list = split_str(rest, b", ")
-            .is_some_and(|(_, fields)| starts_with_any(fields, &[b"delay=", b"conn_use=", b"delays="]));
-        if is_list {
-            return Some((text.get(..from + before.len())?, rest));
+        if let Some((relay, fields)) = split_str(rest, b", ")
+            && (fields.starts_with(b"delay") || fields.starts_with(b"conn_use="))
+        {
+            return Some((text.get(..from + before.len())?, relay, fields));
         }
         from += before.len() + RELAY.len();
     }
@@ -35,29 +38,12 @@ fn recipients(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 const RELAY: &[u8] = b">, relay=";
 
-/// `name[address]:port, `, `name[/path/of/socket], `, `none, ` or the name of a transport.
-fn relay<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<&'a [u8]> {
-    let (relay, rest) = split_str(text, b", ")?;
-    if relay.last().is_some_and(|&b| b.is_ascii_digit() || b == b']') {
-        tls::to_server(event, relay);
+/// `name[address]:port`, `name[/path/of/socket]`, `none` or the name of a transport.
+fn relay<'a>(event: &mut Event<'a>, server: &'a [u8]) {
+    if server.last().is_some_and(|&b| b.is_ascii_digit() || b == b']') {
+        tls::to_server(event, server);
     }
-    event.relay = Text::new(if relay == b"none" { b"" } else { relay });
-    Some(rest)
-}
-
-/// `conn_use=2, delay=1, delays=0/0/0/1, dsn=2.0.0, status=`: what follows it. All of these are Postfix's own.
-fn fields<'a>(event: &mut Event<'a>, mut rest: &'a [u8]) -> Option<&'a [u8]> {
-    for _ in 0..8 {
-        if let Some(status) = rest.strip_prefix(b"status=") {
-            return Some(status);
-        }
-        let (field, after) = split(rest, b',')?;
-        if let Some(dsn) = field.strip_prefix(b"dsn=") {
-            event.dsn = Text::new(dsn);
-        }
-        rest = after.strip_prefix(b" ")?;
-    }
-    None
+    event.relay = Text::new(if server == b"none" { b"" } else { server });
 }
 
 fn outcome<'a>(event: &mut Event<'a>, status: &'a [u8]) -> Option<()> {

@@ -25,8 +25,9 @@ use crate::{policyd_spf, postgrey};
 /// Reads a line whose tag is `postfix[-x]/(.../)?daemon`.
 pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
     let tag = event.tag.bytes();
-    let plain = tag.strip_prefix(b"postfix/").and_then(|daemon| Some((program(daemon)?, &b""[..])));
-    let Some((program, service)) = plain.or_else(|| named(tag)) else { return neighbour(event, message) };
+    let Some((program, service)) = usual(tag).or_else(|| named(tag)) else {
+        return neighbour(event, message);
+    };
     event.program = program;
     event.service = Text::new(if service.is_empty() && is_server(program) { b"smtp" } else { service });
     if read(event, message).is_none() {
@@ -59,6 +60,17 @@ fn neighbour<'a>(event: &mut Event<'a>, message: &'a [u8]) {
 /// Whether the tag's last part is the name of a Postfix daemon.
 pub(crate) fn is_daemon(tag: &[u8]) -> bool {
     named(tag).is_some()
+}
+
+/// `postfix/smtpd` and `postfix/submission/smtpd`, as [`named`] would read them.
+#[inline]
+fn usual(tag: &[u8]) -> Option<(Program, &[u8])> {
+    let daemon = tag.strip_prefix(b"postfix/")?;
+    if let Some(program) = program(daemon) {
+        return Some((program, b""));
+    }
+    let (service, daemon) = split(daemon, b'/')?;
+    Some((program(daemon)?, service))
 }
 
 /// The daemon, and the service's name.

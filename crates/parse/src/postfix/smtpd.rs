@@ -3,7 +3,7 @@
 use mailward_model::{Client, Event, EventKind, Reason, Stage, Text};
 
 use super::{client, known, known_for, refusal, stage, tls};
-use crate::scan::{address, decimal32, rsplit, rsplit_str, split_str};
+use crate::scan::{address, decimal32, peer, rsplit, rsplit_str, split_str, word};
 
 /// Lines without a queue id.
 pub(super) fn session<'a>(event: &mut Event<'a>, message: &'a [u8]) -> Option<()> {
@@ -29,9 +29,9 @@ pub(super) fn with_queue_id<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option
 }
 
 /// The line ends with the client, so the last bracket is the address, whatever the name.
-fn connect<'a>(event: &mut Event<'a>, peer: &'a [u8]) -> Option<()> {
-    event.client = client_at_end(peer);
-    if event.client.is_none() && peer != b"unknown[unknown]" {
+fn connect<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
+    event.client = client_at_end(text);
+    if event.client.is_none() && text != b"unknown[unknown]" {
         return None;
     }
     event.stage = Stage::Connect;
@@ -39,7 +39,15 @@ fn connect<'a>(event: &mut Event<'a>, peer: &'a [u8]) -> Option<()> {
 }
 
 /// `name[address]`, or `name[address]:port` (`smtpd_client_port_logging`), to the end of the text.
-fn client_at_end(peer: &[u8]) -> Option<Client<'_>> {
+fn client_at_end(text: &[u8]) -> Option<Client<'_>> {
+    match peer(text) {
+        Some((client, b"")) => Some(client),
+        _ => last_bracket(text),
+    }
+}
+
+/// For a name that looks like a client itself.
+fn last_bracket(peer: &[u8]) -> Option<Client<'_>> {
     let (peer, port) = match peer.strip_suffix(b"]") {
         Some(peer) => (peer, 0),
         None => {
@@ -57,19 +65,12 @@ fn disconnect<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
     let (client, counts) = client(text)?;
     event.client = client;
     event.detail = Text::new(counts.strip_prefix(b" ").unwrap_or(counts));
-    let mut failed = 0;
-    for pair in counts.split(|&b| b == b' ') {
-        if let Some(auth) = pair.strip_prefix(b"auth=0/") {
-            // Nobody writes "SASL ... failed" for AUTH where it is not offered: this is its only trace.
-            event.count = decimal32(auth)?.max(1);
-            event.reason = Reason::CredentialsRefused;
-            event.stage = Stage::Auth;
-        } else if let Some(all) = pair.strip_prefix(b"commands=") {
-            failed = failures(all).unwrap_or(0);
-        }
-    }
-    if event.reason == Reason::None {
-        event.count = failed.max(1);
+    if let Some((_, auth)) = split_str(counts, b" auth=0/") {
+        // Nobody writes "SASL ... failed" for AUTH where it is not offered: this is its only trace.
+        (event.reason, event.stage) = (Reason::CredentialsRefused, Stage::Auth);
+        event.count = decimal32(word(auth).0)?.max(1);
+    } else if let Some((_, all)) = rsplit_str(counts, b" commands=") {
+        event.count = failures(all).unwrap_or(0).max(1);
     }
     known(event, EventKind::Disconnect)
 }

@@ -13,10 +13,15 @@ pub(crate) fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// An address in front, and what follows it.
+#[inline(always)]
 pub(crate) fn leading(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
-    if let Some((v4, rest)) = ipv4(bytes) {
-        return Some((IpAddr::V4(v4), rest));
+    match ipv4(bytes) {
+        Some((v4, rest)) => Some((IpAddr::V4(v4), rest)),
+        None => zoned_ipv6(bytes),
     }
+}
+
+fn zoned_ipv6(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
     let (v6, rest) = ipv6(bytes)?;
     Some((canonical(IpAddr::V6(v6)), zone(rest)?))
 }
@@ -41,8 +46,14 @@ fn ipv4(bytes: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
 /// their number, which no processor could foretell.
 #[inline(always)]
 fn octet(bytes: &[u8]) -> Option<(u32, usize)> {
-    let Some(four) = bytes.first_chunk::<4>() else { return short_octet(bytes) };
-    let digits = u32::from_le_bytes(*four) ^ 0x3030_3030;
+    let four = match *bytes {
+        [a, b, c, d, ..] => [a, b, c, d],
+        [a, b, c] => [a, b, c, 0],
+        [a, b] => [a, b, 0, 0],
+        [a] => [a, 0, 0, 0],
+        [] => return None,
+    };
+    let digits = u32::from_le_bytes(four) ^ 0x3030_3030;
     // The high bit of each byte that is no digit; the fourth may not be one.
     let others = (digits.wrapping_add(0x7676_7676) | digits) & 0x8080_8080;
     let length = others.trailing_zeros() / 8;
@@ -55,15 +66,6 @@ fn octet(bytes: &[u8]) -> Option<(u32, usize)> {
     let value = aligned.wrapping_mul(0x0064_0a01) >> 16 & 0xff;
     let is_octet = aligned.swap_bytes() >> 8 <= 0x0002_0505;
     is_octet.then_some((value, length as usize))
-}
-
-/// The last octet of a line, with less than four bytes left.
-#[cold]
-fn short_octet(bytes: &[u8]) -> Option<(u32, usize)> {
-    let (value, rest) = number(bytes)?;
-    let length = bytes.len() - rest.len();
-    let is_plain = length == 1 || bytes.first() != Some(&b'0');
-    u32::try_from(value).ok().filter(|value| is_plain && *value < 256).map(|value| (value, length))
 }
 
 /// Up to eight groups, one run of them as `::`, the last two perhaps as an IPv4 address (RFC 4291 section 2.2).
@@ -132,6 +134,7 @@ pub(crate) fn client_at<'a>(address: IpAddr) -> Client<'a> {
 }
 
 /// `[address]` or `[address]:port` in front, and what follows it, as postscreen and proxies print it.
+#[inline(always)]
 pub(crate) fn bracketed(bytes: &[u8]) -> Option<(IpAddr, u16, &[u8])> {
     let (address, rest) = leading(bytes.strip_prefix(b"[")?)?;
     let rest = rest.strip_prefix(b"]")?;

@@ -68,19 +68,23 @@ pub(crate) fn trim_start(bytes: &[u8]) -> &[u8] {
 }
 
 /// A decimal number in front and what follows it; too large a number is `None`.
-#[inline]
+#[inline(always)]
 pub(crate) fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     if let Some(eight) = bytes.first_chunk::<8>()
         && let Some((value, length)) = short_number(u64::from_le_bytes(*eight))
     {
         return Some((value, bytes.get(length..)?));
     }
+    any_number(bytes)
+}
+
+fn any_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (digits, rest) = take_until(bytes, |b| !b.is_ascii_digit());
     Some((decimal(digits)?, rest))
 }
 
 /// The value and length of one to seven digits in front of eight bytes, without a branch on how many they are.
-#[inline]
+#[inline(always)]
 fn short_number(eight: u64) -> Option<(u64, usize)> {
     let digits = eight ^ 0x3030_3030_3030_3030;
     // The high bit of each byte that is no digit.
