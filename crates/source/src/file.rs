@@ -395,7 +395,7 @@ impl LogFile {
             let opened =
                 Generation::open(file).and_then(|mut generation| Ok((generation.head(HEAD)?, generation)));
             match opened {
-                Ok((head, _)) if !file.live && head == live => {}
+                Ok((head, _)) if !file.live && live.starts_with(&head) => {}
                 Ok((_, generation)) => return Ok(Some(generation)),
                 Err(error) if file.live || may_pass(&error) => return Err(error),
                 Err(error) => self.tally.lose(format!("cannot read {}: {error}", file.path.display())),
