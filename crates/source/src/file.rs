@@ -9,12 +9,11 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
 use crate::Start;
 use crate::cursor::{Cursor, HEAD, Position, Previous, digest};
 use crate::generation::{Cut, Generation, Got, Match, Partial};
 use crate::history::{FileId, Listed, list};
+use crate::search::{find, has_moved, is_live, may_pass};
 
 /// How often something that changes under the hand is looked at in one go.
 const PATIENCE: u32 = 16;
@@ -107,9 +106,8 @@ impl LogFile {
                 continue;
             };
             match current.read(buffer, Partial::Waits)? {
-                Got::Lines(lines, Cut(cut)) => {
-                    self.tally.cut += u64::from(cut);
-                    if !lines.is_empty() {
+                Got::Lines(lines, cut) => {
+                    if let Some(lines) = self.tally.take(lines, cut) {
                         return Ok(Some(lines));
                     }
                 }
@@ -200,10 +198,7 @@ impl LogFile {
         let before = self.before.as_mut()?;
         let late = before.late.as_mut()?;
         match late.read(buffer, Partial::Waits) {
-            Ok(Got::Lines(lines, Cut(cut))) => {
-                self.tally.cut += u64::from(cut);
-                return Some(lines).filter(|lines| !lines.is_empty());
-            }
+            Ok(Got::Lines(lines, cut)) => return self.tally.take(lines, cut),
             Ok(Got::End) if late.may_grow() => return None,
             Ok(Got::End | Got::Replaced) | Err(_) => before.close(),
         }
@@ -270,10 +265,7 @@ impl LogFile {
     fn finish(&mut self, buffer: &mut [u8], next: Next) -> io::Result<Option<Range<usize>>> {
         let Some(current) = &mut self.current else { return Ok(None) };
         match current.read(buffer, Partial::Counts)? {
-            Got::Lines(lines, Cut(cut)) => {
-                self.tally.cut += u64::from(cut);
-                return Ok(Some(lines).filter(|lines| !lines.is_empty()));
-            }
+            Got::Lines(lines, cut) => return Ok(self.tally.take(lines, cut)),
             Got::Replaced => self.let_go(),
             Got::End => {
                 if let Some(damage) = current.damage() {
@@ -406,6 +398,12 @@ impl LogFile {
 }
 
 impl Tally {
+    /// Lines that were read, if there are any.
+    fn take(&mut self, lines: Range<usize>, cut: Cut) -> Option<Range<usize>> {
+        self.cut += u64::from(cut.0);
+        Some(lines).filter(|lines| !lines.is_empty())
+    }
+
     fn lose(&mut self, note: String) {
         self.lost += 1;
         self.note = Some(note);
@@ -433,41 +431,4 @@ impl Before {
         self.closed = true;
         self.late = None;
     }
-}
-
-/// The file that a position tells of, by its content: newest first, and one that holds all of it before one that only begins the
-/// same.
-fn find(files: &[Listed], position: &Position) -> io::Result<Option<(usize, Match, Generation)>> {
-    let mut begins = None;
-    for (at, file) in files.iter().enumerate().rev() {
-        let found =
-            Generation::open(file).and_then(|mut generation| Ok((generation.seek(position)?, generation)));
-        match found {
-            Ok((Match::Exact, generation)) => return Ok(Some((at, Match::Exact, generation))),
-            Ok((Match::Begins, generation)) => begins = begins.or(Some((at, Match::Begins, generation))),
-            Ok((Match::Other, _)) => {}
-            Err(error) if file.live || may_pass(&error) => return Err(error),
-            // It cannot be read, so it cannot be the one.
-            Err(_) => {}
-        }
-    }
-    Ok(begins)
-}
-
-fn is_live(files: &[Listed], at: usize) -> bool {
-    files.get(at).is_some_and(|file| file.live)
-}
-
-/// Whether asking again may give another answer: no error of the file, but of the moment.
-fn may_pass(error: &io::Error) -> bool {
-    has_moved(error)
-        || matches!(
-            Errno::from_io_error(error),
-            Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::INTR)
-        )
-}
-
-/// Whether a name led to another file, or to none, since it was listed.
-fn has_moved(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle)
 }

@@ -4,7 +4,7 @@
 //! led to, in one transaction, processes every line exactly once, whatever happens to the program, and whatever rotation does
 //! to the files. Nothing is read ahead: who does not ask gets nothing, and the lines wait where they are.
 //!
-//! For logs as a whole there are [`history`], [`open_any`] and [`chunks`].
+//! For logs as a whole there are [`history()`], [`open_any`] and [`chunks`].
 #![forbid(unsafe_code)]
 
 mod chunk;
@@ -17,6 +17,7 @@ mod history;
 mod journal;
 mod pipe;
 mod reader;
+mod search;
 mod source;
 mod unpack;
 mod wake;
