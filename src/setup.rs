@@ -60,9 +60,9 @@ fn never_ban(settings: &Settings, host: &Host) -> NeverBan {
     never
 }
 
-/// The number of a group, from `/etc/group`; none for an empty name.
+/// The number of a group, from `/etc/group`; none for an empty name, and where only root could give the socket to it.
 fn group(name: &str) -> anyhow::Result<Option<u32>> {
-    if name.is_empty() {
+    if name.is_empty() || !mailward_host::user::is_root() {
         return Ok(None);
     }
     let groups = std::fs::read_to_string("/etc/group").context("cannot read /etc/group")?;

@@ -9,3 +9,4 @@ pub mod clock;
 pub mod lock;
 pub mod run;
 pub mod stream;
+pub mod user;
