@@ -136,7 +136,8 @@ impl Counts {
 
     fn lines(self, step: &str) -> Vec<String> {
         let Self { mut nextest, passed, failed, ignored } = self;
-        if passed + failed + ignored > 0 {
+        // Below nextest these lines are the output of single tests.
+        if nextest.is_empty() && passed + failed + ignored > 0 {
             nextest.push(format!("test result: {passed} passed; {failed} failed; {ignored} ignored"));
         }
         nextest.iter().map(|line| format!("{step}: {line}")).collect()
@@ -165,18 +166,15 @@ mod tests {
         for line in [
             "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s",
             "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
-            "Summary [   0.2s] 5 tests run: 5 passed, 0 skipped",
             "running 3 tests",
         ] {
             counts.read(line);
         }
-        assert_eq!(
-            counts.lines("test"),
-            [
-                "test: Summary [   0.2s] 5 tests run: 5 passed, 0 skipped",
-                "test: test result: 15 passed; 2 failed; 1 ignored"
-            ]
-        );
+        assert_eq!(counts.lines("test"), ["test: test result: 15 passed; 2 failed; 1 ignored"]);
+        let mut counts = Counts::default();
+        counts.read("Summary [   0.2s] 5 tests run: 5 passed, 0 skipped");
+        counts.read("test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured");
+        assert_eq!(counts.lines("test"), ["test: Summary [   0.2s] 5 tests run: 5 passed, 0 skipped"]);
     }
 
     #[test]
