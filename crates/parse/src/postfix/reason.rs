@@ -241,10 +241,12 @@ pub(super) fn of_delivery(text: &[u8]) -> (Reason, u16) {
 fn of_reply(reply: &[u8]) -> (Reason, u16) {
     let code = crate::scan::number(reply).and_then(|(code, _)| u16::try_from(code).ok()).unwrap_or(0);
     let window = reply.get(..256).unwrap_or(reply);
-    let reason = match (code / 100, by_words(window, code / 100 == 4)) {
-        (4, Reason::Greylisted) => Reason::Greylisted,
-        (_, Reason::QuotaExceeded) => Reason::QuotaExceeded,
-        (4, _) => Reason::RemoteDeferred,
+    // Of another server's reasons only these two matter: the others are its own affair.
+    let says = |wanted| WORDS.iter().any(|(word, reason)| *reason == wanted && contains(window, word));
+    let reason = match code / 100 {
+        4 if says(Reason::Greylisted) => Reason::Greylisted,
+        _ if says(Reason::QuotaExceeded) => Reason::QuotaExceeded,
+        4 => Reason::RemoteDeferred,
         _ => Reason::RemoteRefused,
     };
     (reason, code)
