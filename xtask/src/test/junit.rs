@@ -4,9 +4,9 @@ use super::run::is_skip;
 
 /// The lines in a JUnit report that tell of something that was not tested.
 pub(super) fn skips(report: &str) -> Vec<String> {
-    // A line may stand right behind the element that opens the output.
-    let lines = report.lines().map(|line| line.rsplit_once('>').map_or(line, |(_, text)| text));
-    lines.filter(|line| is_skip(line)).map(|line| unescape(line.trim())).collect()
+    // Text of a test holds no angle bracket: XML has them escaped.
+    let texts = report.lines().flat_map(|line| line.split(['<', '>']));
+    texts.filter(|text| is_skip(text)).map(|text| unescape(text.trim())).collect()
 }
 
 /// The five entities of XML 1.0 section 4.6, the ampersand last.
@@ -23,7 +23,7 @@ mod tests {
     #[test]
     fn skips_are_found_wherever_they_stand() {
         let report = "<testcase>\n<system-err>SKIPPED: a &lt; b &amp;&amp; c\nother\n  SKIPPED: needs root\n\
-                      </system-err><system-out>not SKIPPED</system-out>";
-        assert_eq!(skips(report), ["SKIPPED: a < b && c", "SKIPPED: needs root"]);
+                      </system-err><system-out>not SKIPPED</system-out><system-err>SKIPPED: one</system-err>";
+        assert_eq!(skips(report), ["SKIPPED: a < b && c", "SKIPPED: needs root", "SKIPPED: one"]);
     }
 }

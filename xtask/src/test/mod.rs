@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::tool;
-use run::{Outcome, Run};
+use run::{Outcome, Run, Skip};
 use steps::{STEPS, Step};
 
 /// Runs everything that continuous integration runs.
@@ -84,10 +84,11 @@ fn summarise(done: &[Done], run: &Run) {
     let total: Duration = done.iter().map(|done| done.took).sum();
     println!("{:<12} {:<8} {:>8.1}", "total", "", total.as_secs_f64());
     if !run.skips().is_empty() {
-        println!("\nSKIPPED, so this was not tested here ({}):", run.skips().len());
-        for (step, line) in run.skips() {
-            println!("  {step}: {line}");
-        }
+        println!("\nSKIPPED, so this was not tested here:");
+    }
+    for Skip { step, line, times } in run.skips() {
+        let times = if *times > 1 { format!(" ({times} times)") } else { String::new() };
+        println!("  {step}: {line}{times}");
     }
     for done in done {
         if let Outcome::Failed(why) = &done.outcome {

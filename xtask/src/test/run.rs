@@ -25,12 +25,20 @@ impl Outcome {
     }
 }
 
+/// Something that was not tested.
+pub(super) struct Skip {
+    pub(super) step: &'static str,
+    pub(super) line: String,
+    /// How many tests said so.
+    pub(super) times: usize,
+}
+
 /// A run of steps.
 pub(super) struct Run {
     root: PathBuf,
     step: &'static str,
     until: Instant,
-    skips: Vec<(&'static str, String)>,
+    skips: Vec<Skip>,
     counts: Vec<String>,
 }
 
@@ -91,15 +99,16 @@ impl Run {
         Ok(Outcome::Passed)
     }
 
-    /// Keeps a line that tells of something that was not tested, once.
+    /// Keeps a line that tells of something that was not tested.
     pub(super) fn skipped(&mut self, line: &str) {
-        let entry = (self.step, line.to_owned());
-        if !self.skips.contains(&entry) {
-            self.skips.push(entry);
+        let step = self.step;
+        match self.skips.iter_mut().find(|skip| skip.step == step && skip.line == line) {
+            Some(skip) => skip.times += 1,
+            None => self.skips.push(Skip { step, line: line.to_owned(), times: 1 }),
         }
     }
 
-    pub(super) fn skips(&self) -> &[(&'static str, String)] {
+    pub(super) fn skips(&self) -> &[Skip] {
         &self.skips
     }
 
