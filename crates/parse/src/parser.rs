@@ -38,21 +38,24 @@ impl Parser {
     /// Reads one line, without its line end. Never fails: see [`EventKind::Unknown`].
     #[must_use]
     pub fn parse<'a>(&'a mut self, line: &'a [u8]) -> Event<'a> {
+        if let Some(frame) = frame::usual(line, &mut self.clock) {
+            let mut event = Event::new(frame.time, Program::Other);
+            tagged(&mut event, &frame);
+            return event;
+        }
+        self.unusual(line)
+    }
+
+    fn unusual<'a>(&'a mut self, line: &'a [u8]) -> Event<'a> {
         let framed = if line.first() == Some(&b'{') {
             frame::read_json(line, &mut self.clock, &mut self.scratch)
         } else {
             frame::read(line, &mut self.clock)
         };
-        event(&framed)
+        let mut event = Event::new(framed.time(), Program::Other);
+        fill(&mut event, &framed);
+        event
     }
-}
-
-/// Built where the caller wants it: an event is too large to be moved about.
-#[inline]
-fn event<'a>(framed: &Framed<'a>) -> Event<'a> {
-    let mut event = Event::new(framed.time(), Program::Other);
-    fill(&mut event, framed);
-    event
 }
 
 fn fill<'a>(event: &mut Event<'a>, framed: &Framed<'a>) {
@@ -63,6 +66,7 @@ fn fill<'a>(event: &mut Event<'a>, framed: &Framed<'a>) {
     }
 }
 
+#[inline(always)]
 fn tagged<'a>(event: &mut Event<'a>, frame: &Frame<'a>) {
     let (repeated, message) = frame::repeated(frame.message);
     event.host = Text::new(frame.host);

@@ -16,8 +16,8 @@ pub(crate) fn read(rest: &[u8], time: Timestamp) -> Framed<'_> {
 
 /// ` host tag[pid]: message` or ` host tag: message`, as nearly every line has it. Whatever else it may be is left to
 /// [`unusual`], which gives the same answer for these, only later.
-#[inline]
-fn usual(rest: &[u8], time: Timestamp) -> Option<Frame<'_>> {
+#[inline(always)]
+pub(super) fn usual(rest: &[u8], time: Timestamp) -> Option<Frame<'_>> {
     let rest = rest.strip_prefix(b" ")?;
     let (host, rest) = rest.split_at_checked(seek(rest, [b' ', b'('])?)?;
     let rest = rest.strip_prefix(b" ")?;

@@ -48,6 +48,14 @@ impl Framed<'_> {
     }
 }
 
+/// A line of the same minute as the one before, with host and tag, as nearly every line is. All others are left to [`read`],
+/// which gives the same answer for these, only later.
+#[inline(always)]
+pub(crate) fn usual<'a>(line: &'a [u8], clock: &mut Clock) -> Option<Frame<'a>> {
+    let (Stamp::Exact(time) | Stamp::Local(time), rest) = clock.same_minute(line, None)?;
+    header::usual(rest, time)
+}
+
 /// Reads any frame that is not JSON.
 pub(crate) fn read<'a>(line: &'a [u8], clock: &mut Clock) -> Framed<'a> {
     read_within(line, clock, None)

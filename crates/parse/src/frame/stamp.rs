@@ -90,8 +90,12 @@ impl Clock {
     }
 
     /// A stamp of the same minute as the one before, in the two forms of rsyslog's files and no other.
-    #[inline]
-    fn same_minute<'a>(&mut self, line: &'a [u8], outer: Option<Timestamp>) -> Option<(Stamp, &'a [u8])> {
+    #[inline(always)]
+    pub(super) fn same_minute<'a>(
+        &mut self,
+        line: &'a [u8],
+        outer: Option<Timestamp>,
+    ) -> Option<(Stamp, &'a [u8])> {
         let is_exact = line.first()?.is_ascii_digit();
         let (stamp, rest) = match outer {
             _ if is_exact => self.same_exact_minute(line)?,
@@ -104,7 +108,7 @@ impl Clock {
     }
 
     /// `Oct 10 01:33:12 `, without a fraction.
-    #[inline]
+    #[inline(always)]
     fn same_yearless_minute<'a>(&self, line: &'a [u8]) -> Option<(Stamp, &'a [u8])> {
         let (key, after) = line.split_first_chunk::<13>()?;
         let begin = self.yearless_minute.of(key)?;
@@ -113,7 +117,7 @@ impl Clock {
     }
 
     /// `2025-10-10T01:33:12.345678+02:00`.
-    #[inline]
+    #[inline(always)]
     fn same_exact_minute<'a>(&self, line: &'a [u8]) -> Option<(Stamp, &'a [u8])> {
         let (stamp, rest) = line.split_first_chunk::<32>()?;
         let (key, after) = stamp.split_first_chunk::<17>()?;
@@ -143,9 +147,6 @@ impl Clock {
         line: &'a [u8],
         outer: Option<Timestamp>,
     ) -> Option<(Stamp, &'a [u8])> {
-        if let Some(found) = self.same_minute(line, outer) {
-            return Some(found);
-        }
         let (stamp, rest) = if line.first()?.is_ascii_digit() {
             self.rfc3339(line, outer)?
         } else {
