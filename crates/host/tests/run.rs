@@ -54,8 +54,15 @@ fn time_is_bounded_for_the_whole_group() {
     assert!(matches!(error, RunError::TooLong { .. }), "{error}");
     assert!(start.elapsed() < Duration::from_secs(20));
     let sleeper = std::fs::read_to_string(pid).unwrap();
-    let state = std::fs::read_to_string(format!("/proc/{}/stat", sleeper.trim())).unwrap_or_default();
-    assert!(state.is_empty() || state.contains(") Z "), "still running: {state}");
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", sleeper.trim())).unwrap_or_default();
+    // The signal was sent; a busy machine may take a while to let the process die of it.
+    while start.elapsed() < Duration::from_secs(60) {
+        if state().is_empty() || state().contains(") Z ") {
+            return;
+        }
+        std::thread::yield_now();
+    }
+    panic!("still running: {}", state());
 }
 
 #[test]
