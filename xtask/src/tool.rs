@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How long a program may take to end after it was asked to.
@@ -20,6 +20,8 @@ const REST: Duration = Duration::from_secs(1);
 
 /// The process group that is running, 0 for none.
 static RUNNING: AtomicI32 = AtomicI32::new(0);
+/// The signal that told us to end, 0 for none.
+static TOLD_TO_END: AtomicI32 = AtomicI32::new(0);
 
 /// Where a program of this name is in `PATH`, or in the places of administration that `PATH` may lack.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
@@ -95,31 +97,40 @@ enum Message {
 pub(crate) fn run(command: &mut Command, limit: Duration, mut line: impl FnMut(&str)) -> Result<ExitStatus> {
     let shown = shown(command);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    go_on()?;
     let child = command.spawn().with_context(|| format!("cannot start {shown}"))?;
     let group = Pid::from_child(&child);
     RUNNING.store(group.as_raw_nonzero().get(), Ordering::SeqCst);
     let messages = watch(child);
     let ended = follow(&messages, group, limit, &mut line);
     RUNNING.store(0, Ordering::SeqCst);
+    go_on()?;
     match ended? {
         Some(status) => Ok(status),
         None => bail!("{shown}: not done after {} s, so it was ended", limit.as_secs()),
     }
 }
 
-/// Ends what we run when we are ended: a program in its own process group does not see the terminal's Ctrl-C.
+/// Ends what we run when we are told to end: a program in its own process group does not see the terminal's Ctrl-C. We
+/// ourselves end by the errors that follow, so that what was put in place is taken away.
 pub(crate) fn end_with_us() -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            if let Some(group) = Pid::from_raw(RUNNING.load(Ordering::SeqCst)) {
+        for signal in signals.forever() {
+            let again = TOLD_TO_END.swap(signal, Ordering::SeqCst) != 0;
+            match Pid::from_raw(RUNNING.load(Ordering::SeqCst)) {
                 // It may have ended meanwhile.
-                let _ = kill_process_group(group, Signal::TERM);
+                Some(group) if !again => drop(kill_process_group(group, Signal::TERM)),
+                _ => std::process::exit(128 + signal),
             }
-            std::process::exit(128 + signal);
         }
     });
+    Ok(())
+}
+
+fn go_on() -> Result<()> {
+    ensure!(TOLD_TO_END.load(Ordering::SeqCst) == 0, "told to end");
     Ok(())
 }
 
