@@ -81,7 +81,7 @@ pub(crate) fn write(
     }
 }
 
-/// How many bytes [`write`] takes for so many elements, at the most.
+/// How many bytes [`write()`] takes for so many elements, at the most.
 pub(crate) const fn size(set: Set, count: usize) -> usize {
     let one = if set.is_interval() { 2 * ELEMENT + END } else { ELEMENT } + 2 * set.key_length();
     count * one + (count / PER_MESSAGE + 1) * HEAD
