@@ -468,13 +468,13 @@ impl Detector {
     fn by_server(&self, rules: &[Rule], scene: Scene<'_>, out: &mut Vec<Notice>) {
         for rule in rules.iter().filter(|rule| rule.scope == Scope::Server) {
             let since = start(scene.offence.time, rule.window);
-            let far = self.strangers.len().checked_sub(rule.threshold as usize);
-            // Full only if the one that fills the window is recent.
-            if far.and_then(|at| self.strangers.get(at)).is_none_or(|stranger| stranger.secs <= since) {
+            // In order of time; a siege adds thousands, so that they are not counted one by one.
+            let old = self.strangers.partition_point(|stranger| stranger.secs <= since);
+            let count = (self.strangers.len() - old) as u32;
+            if count < rule.threshold {
                 continue;
             }
-            let recent = self.strangers.iter().rev().take_while(|stranger| stranger.secs > since);
-            let count = recent.clone().count() as u32;
+            let recent = self.strangers.range(old..).rev();
             let strangers =
                 recent.filter(|stranger| !stranger.account_is_used).map(|stranger| stranger.source);
             self.siege(rule, scene, count, strangers, out);
