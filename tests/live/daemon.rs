@@ -153,7 +153,10 @@ impl Daemon {
 
     /// Waits until this address is said to be banned.
     pub(crate) fn bans(&mut self, address: IpAddr) -> Said {
-        self.hear(|said| said.banned() == Some(address)).unwrap_or_else(|| panic!("{address} is not banned"))
+        let heard = self.hear(|said| said.banned() == Some(address));
+        heard.unwrap_or_else(|| {
+            panic!("{address} is not banned; last was said: {:?}", self.unheard.back().map(|said| &said.json))
+        })
     }
 
     /// The first that is said and is such, waited for; all else is kept for later.
@@ -209,6 +212,16 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// For how long a process has had a processor, by its `/proc/*/schedstat`: what else the machine does plays no part.
+pub(crate) fn on_processor(process: &str) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let nanos = tasks.filter_map(|task| {
+        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanos.sum())
 }
 
 /// The resident memory that a `/proc/*/status` tells, in bytes.

@@ -14,6 +14,8 @@ use super::random::Random;
 pub(crate) struct MailLog {
     path: PathBuf,
     file: File,
+    /// The connection that was begun last, if it is open: its process and host.
+    open: Option<(u64, u64)>,
     /// Lines so far.
     pub(crate) lines: u64,
     /// Failed logins so far: the n-th tries the account `g<n>@example.org`.
@@ -34,7 +36,7 @@ pub(crate) fn now() -> Timestamp {
 
 impl MailLog {
     pub(crate) fn new(path: &Path) -> Self {
-        Self { path: path.into(), file: open(path), lines: 0, failures: 0 }
+        Self { path: path.into(), file: open(path), open: None, lines: 0, failures: 0 }
     }
 
     /// A failed login, by Dovecot or Postfix.
@@ -54,18 +56,21 @@ impl MailLog {
     pub(crate) fn daily_life(&mut self, random: &mut Random) {
         let (n, at) = (self.lines, now());
         let host = 1 + random.below(50);
-        let line = match random.below(5) {
-            0 => format!(
+        let line = match (random.below(4), self.open.take()) {
+            (_, Some((process, host))) => format!(
+                "{at} mail postfix/smtpd[{process}]: disconnect from mx{host}.example.net[192.0.2.{host}] ehlo=1 mail=1 \
+                 rcpt=1 data=1 quit=1 commands=5\n"
+            ),
+            (0, None) => format!(
                 "{at} mail dovecot: imap-login: Login: user=<anna@example.org>, method=PLAIN, rip=203.0.113.{host}, \
                  lip=192.0.2.10, mpid={n}, TLS, session=<aB{n:06}uLjLAHEC>\n"
             ),
-            1 => format!("{at} mail postfix/smtpd[{n}]: connect from mx{host}.example.net[192.0.2.{host}]\n"),
-            2 => format!(
-                "{at} mail postfix/smtpd[{n}]: disconnect from mx{host}.example.net[192.0.2.{host}] ehlo=1 mail=1 rcpt=1 \
-                 data=1 quit=1 commands=5\n"
-            ),
-            3 => format!("{at} mail postfix/qmgr[{n}]: {n:010X}: removed\n"),
-            _ => format!("{at} mail CRON[{n}]: (root) CMD (rip=198.18.255.1 is text)\n"),
+            (1, None) => {
+                self.open = Some((n, host));
+                format!("{at} mail postfix/smtpd[{n}]: connect from mx{host}.example.net[192.0.2.{host}]\n")
+            }
+            (2, None) => format!("{at} mail postfix/qmgr[{n}]: {n:010X}: removed\n"),
+            (_, None) => format!("{at} mail CRON[{n}]: (root) CMD (rip=198.18.255.1 is text)\n"),
         };
         let at = random.below(line.len() as u64) as usize;
         // Every now and then a reader sees half a line.
