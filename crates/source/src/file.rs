@@ -3,7 +3,8 @@
 //! The position is always in one file, the current one. At its end the directory is listed, and the next file is the one after
 //! it there; so any number of rotations of any kind may happen between two looks, or between two runs. Where the current file
 //! is not what it was (truncated, or replaced in place), it is looked for by its content: the copy that `copytruncate` made has
-//! it. The file before the current one is kept open, because a writer may go on with it until it is told of the rotation.
+//! it. The file before the current one is kept open, because a writer may go on with it until it is told of the rotation; only one
+//! that was still empty when its successor already had lines is not.
 
 use std::io;
 use std::ops::Range;

@@ -188,7 +188,11 @@ impl World {
         if !path.exists() {
             return;
         }
-        let inode = fs::metadata(&path).unwrap().ino();
+        let (inode, empty) = fs::metadata(&path).map(|log| (log.ino(), log.len() == 0)).unwrap();
+        if empty && self.writers.len() > 1 {
+            // A late line of one writer, after another's in the new log, is not looked for in a file that was over when empty.
+            return;
+        }
         for who in 0..self.writers.len() {
             if self.writers.len() > 1 && self.writers[who].inode() != inode {
                 self.reopen(who);
