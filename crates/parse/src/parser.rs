@@ -37,6 +37,7 @@ impl Parser {
 
     /// Reads one line, without its line end. Never fails: see [`EventKind::Unknown`].
     #[must_use]
+    #[inline]
     pub fn parse<'a>(&'a mut self, line: &'a [u8]) -> Event<'a> {
         if let Some(frame) = frame::usual(line, &mut self.clock) {
             let mut event = Event::new(frame.time, Program::Other);
