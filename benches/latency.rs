@@ -16,6 +16,7 @@ use live::kernel;
 use live::mail_log::{MailLog, source};
 use live::namespace::Namespace;
 use live::random::Random;
+use live::stop::Stop;
 use mailward_enforce::{Firewall, Heard, Monitor, Options};
 
 /// As many as the budget allows in a minute.
@@ -41,9 +42,8 @@ fn measure(what: &str, first: u32, pause: Duration) {
         if !pause.is_zero() {
             scope.spawn(|| write_daily_life(&log, &stop, pause));
         }
-        let times = ban_in_turn(&log, &mut daemon, first);
-        stop.store(true, Ordering::Relaxed);
-        times
+        let _stopping = Stop(&stop);
+        ban_in_turn(&log, &mut daemon, first)
     });
     let in_kernel = kernel::banned().unwrap();
     assert!((first..first + BANS).all(|n| kernel::holds(&in_kernel, source(n))));

@@ -17,7 +17,9 @@ use live::kernel::{self, Range};
 use live::mail_log::{MailLog, now, source};
 use live::namespace::{Namespace, run};
 use live::random::Random;
-use mailward_store::{Counter, Store};
+use live::stop::Stop;
+use mailward_model::{Ban, Network, Origin, Span, Timestamp};
+use mailward_store::{Batch, Counter, Decided, Store};
 use rusqlite::{Connection, OpenFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
@@ -48,8 +50,9 @@ fn killed_again_and_again_nothing_announced_is_lost_and_no_line_counts_twice() {
     let stop = AtomicBool::new(false);
     let mut written = scope(|scope| {
         let writer = scope.spawn(|| write_under_load(log, &stop));
+        let stopping = Stop(&stop);
         kill_at_random(&place, &mut announced);
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         writer.join().unwrap()
     });
 
@@ -162,7 +165,7 @@ fn note(announced: &mut BTreeMap<IpAddr, &'static str>, said: &[Said]) {
 fn lines_count_once(place: &Place, log: &MailLog) {
     let store = Store::open_read_only(&place.database()).unwrap();
     store.check().unwrap();
-    let hours = store.hourly(mailward_model::Timestamp::from_secs(0), now()).unwrap();
+    let hours = store.hourly(Timestamp::from_secs(0), now()).unwrap();
     let lines: u64 = hours
         .iter()
         .filter(|tally| matches!(tally.counter, Counter::Lines(_)))
@@ -363,6 +366,47 @@ fn rules() -> Vec<String> {
         .collect()
 }
 
+/// A start that is killed while it puts thousands of bans right, in a kernel that has them all, half of them, or none.
+#[test]
+fn killed_while_it_starts_no_ban_leaves_the_kernel() {
+    let Some(_network) = Namespace::new("start") else { return };
+    let place = Place::new(PROGRAM);
+    fs::File::create(&place.log).unwrap();
+    let bans: Vec<Ban> = (0..5_000).map(|n| ban_of(Network::host(source(n)))).collect();
+    let decided: Vec<_> = bans.iter().map(|ban| Decided { ban, signal: None }).collect();
+    let mut store = Store::open(&place.database()).unwrap();
+    store.commit(&Batch { bans: &decided, ..Batch::default() }).unwrap();
+    drop(store);
+    let mut random = Random(seed() ^ 2);
+    let began = Instant::now();
+    drop(place.guard().terminate());
+    let longest = began.elapsed();
+    let all = kernel::banned().unwrap();
+    assert_eq!(all.len(), bans.len());
+    for round in 0..20 {
+        match round % 4 {
+            0 => drop(run("nft delete table inet mailward")),
+            1 => drop(run("nft add chain inet mailward other")),
+            _ => {}
+        }
+        let before = kernel::banned().unwrap_or_default();
+        let daemon = place.start();
+        sleep(random.up_to(longest));
+        daemon.kill();
+        let after = kernel::banned().unwrap_or_default();
+        let lost = before.iter().filter(|range| !kernel::holds(&after, range.0)).count();
+        assert_eq!(lost, 0, "of {} in round {round}", before.len());
+        place.guard().kill();
+        assert_eq!(kernel::banned().unwrap(), all);
+    }
+}
+
+fn ban_of(target: Network) -> Ban {
+    let (from, origin) = (now(), Origin::Rule);
+    let until = Some(from.plus(Span::from_hours(1)));
+    Ban { target, from, until, origin, by: "auth-failure-fast".into(), step: 1, reason: "test".into() }
+}
+
 /// A banned client and an honest one knock without pause while the guard ends, is killed, and starts again.
 #[test]
 fn a_restart_opens_no_gap() {
@@ -407,6 +451,7 @@ fn a_restart_opens_no_gap() {
                 };
             }
         });
+        let _stopping = Stop(&stop);
         for round in 0..10 {
             let before = (let_in.load(Ordering::Relaxed), knocks.load(Ordering::Relaxed));
             until("both knock while nobody guards or while it starts", PATIENCE, || {
@@ -419,7 +464,6 @@ fn a_restart_opens_no_gap() {
             }
             daemon = place.guard();
         }
-        stop.store(true, Ordering::Relaxed);
     });
     eprintln!("{} let in, {} knocks of a banned one", let_in.into_inner(), knocks.into_inner());
     assert_eq!(slipped.into_inner(), 0, "connections of a banned address that were accepted");

@@ -6,3 +6,4 @@ pub(crate) mod kernel;
 pub(crate) mod mail_log;
 pub(crate) mod namespace;
 pub(crate) mod random;
+pub(crate) mod stop;
