@@ -53,6 +53,11 @@ fn neighbour<'a>(event: &mut Event<'a>, message: &'a [u8]) {
             event.program = Program::Postgrey;
             postgrey::parse(event, message);
         }
+        // `postfixadmin` and the like are none of Postfix's daemons.
+        _ if !event.tag.bytes().contains(&b'/') => {
+            event.kind = EventKind::Notice;
+            event.detail = Text::new(message);
+        }
         _ => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use mailward_model::{Event, EventKind, Reason, Text};
 
-use super::{delivery, known, known_for, queue_id, reason, refusal, tls};
+use super::{delivery, known, known_for, reason, refusal, tls};
 use crate::scan::{
     contains, decimal, decimal32, peer, rsplit_str, split_str, starts_with_any, unbracket, word,
 };
@@ -127,6 +127,5 @@ pub(super) fn sums<'a>(event: &mut Event<'a>, message: &'a [u8]) -> Option<()> {
         b"Renamed: ",
     ];
     starts_with_any(message, &SUMS).then_some(())?;
-    debug_assert!(queue_id(message).is_none());
     known_for(event, EventKind::Notice, Reason::None, message)
 }
