@@ -3,7 +3,7 @@
 use mailward_model::{Client, Event, EventKind, Reason, Stage, Text};
 
 use super::{client, known, known_for, refusal, stage, tls};
-use crate::scan::{address, decimal32, peer, rsplit, rsplit_str, split_str, word};
+use crate::scan::{address, decimal32, number, peer, rsplit, rsplit_str, split, split_str};
 
 /// Lines without a queue id.
 pub(super) fn session<'a>(event: &mut Event<'a>, message: &'a [u8]) -> Option<()> {
@@ -65,19 +65,25 @@ fn disconnect<'a>(event: &mut Event<'a>, text: &'a [u8]) -> Option<()> {
     let (client, counts) = client(text)?;
     event.client = client;
     event.detail = Text::new(counts.strip_prefix(b" ").unwrap_or(counts));
-    if let Some((_, auth)) = split_str(counts, b" auth=0/") {
-        // Nobody writes "SASL ... failed" for AUTH where it is not offered: this is its only trace.
-        (event.reason, event.stage) = (Reason::CredentialsRefused, Stage::Auth);
-        event.count = decimal32(word(auth).0)?.max(1);
-    } else if let Some((_, all)) = rsplit_str(counts, b" commands=") {
-        event.count = failures(all).unwrap_or(0).max(1);
-    }
+    failures(event, counts);
     known(event, EventKind::Disconnect)
 }
 
-fn failures(counts: &[u8]) -> Option<u32> {
-    let (succeeded, all) = crate::scan::split(counts, b'/')?;
-    decimal32(all)?.checked_sub(decimal32(succeeded)?)
+/// Only a command that failed has a slash; the sum, `commands=2/3`, comes last.
+fn failures(event: &mut Event<'_>, mut counts: &[u8]) {
+    while let Some((before, after)) = split(counts, b'/') {
+        let all = number(after).and_then(|(all, _)| u32::try_from(all).ok()).unwrap_or(0);
+        if before.ends_with(b" auth=0") {
+            // Nobody writes "SASL ... failed" for AUTH where it is not offered: this is its only trace.
+            (event.reason, event.stage) = (Reason::CredentialsRefused, Stage::Auth);
+            event.count = all.max(1);
+            return;
+        }
+        if let Some((_, succeeded)) = rsplit_str(before, b" commands=") {
+            event.count = all.saturating_sub(decimal32(succeeded).unwrap_or(0)).max(1);
+        }
+        counts = after;
+    }
 }
 
 /// `lost connection after STAGE from client`, also `timeout`, `too many errors` and `bare <LF> received`.
