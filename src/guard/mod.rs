@@ -191,7 +191,8 @@ impl Guard {
         self.enforce(&bans, now);
         self.stats.decided(log, now, self.live);
         self.keeper.cursor(batch.source, batch.cursor.clone());
-        if self.keeper.commit(clock(), false) {
+        // A batch without lines tells where a log begins: killed before that is kept, a rotated log would be history.
+        if self.keeper.commit(clock(), batch.lines.is_empty()) {
             self.announce();
         }
     }
