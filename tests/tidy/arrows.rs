@@ -15,19 +15,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("decide", &["model"]),
     ("report", &["model"]),
     ("engine", &["model", "parse", "detect", "decide"]),
+    ("audit", &["model"]),
     // Edges.
     ("host", &[]),
     ("source", &["host"]),
     ("store", &["model"]),
     // decide: a ban reaches the firewall only as `decide::Cleared`, the proof that the never-ban list was asked.
     ("enforce", &["model", "host", "decide"]),
+    // audit: the facts that it collects are the ones that checks judge.
+    ("probe", &["model", "host", "audit"]),
     ("web", &[]),
     // Development only.
     ("lab", &[]),
 ];
 
 /// Rooms that know no clock, file, socket, environment, process or thread.
-const PURE: &[&str] = &["model", "parse", "detect", "decide", "report", "engine"];
+const PURE: &[&str] = &["model", "parse", "detect", "decide", "report", "engine", "audit"];
 
 /// What reaches for the world in the standard library and in `jiff`.
 const EFFECTS: &[&str] = &[

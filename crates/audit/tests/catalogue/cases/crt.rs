@@ -1,0 +1,6 @@
+//! Cases of the CRT family.
+
+use crate::Case;
+
+/// The cases, by id.
+pub(crate) const CASES: &[Case] = &[];
