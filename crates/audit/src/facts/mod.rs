@@ -45,6 +45,10 @@ pub struct Facts {
     pub accounts: Known<Vec<Account>>,
     /// What each TLS port was found to do.
     pub tls: Vec<TlsPort>,
+    /// Certificates in files, by the path that the configuration names.
+    pub certificates: BTreeMap<String, Known<Vec<Certificate>>>,
+    /// Private keys in files, by path: their public halves.
+    pub keys: BTreeMap<String, Known<CertificateKey>>,
     /// What was said on each port of SMTP, IMAP, POP3 and ManageSieve.
     pub talks: Vec<Talk>,
     /// What the DNS answered.
