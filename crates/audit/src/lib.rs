@@ -15,6 +15,8 @@ pub mod facts;
 mod finding;
 mod judge;
 pub mod postfix;
+pub mod questions;
+pub mod records;
 mod server;
 
 pub use catalogue::{FAMILIES, Family, NotYet, find};
