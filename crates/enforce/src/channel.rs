@@ -40,6 +40,8 @@ pub(crate) struct Channel {
     port: u32,
     sequence: u32,
     most: usize,
+    /// Transactions that were carried out.
+    transactions: u32,
     buffer: Vec<u8>,
 }
 
@@ -58,12 +60,24 @@ impl Channel {
         }
         let granted = sockopt::socket_send_buffer_size(&socket).unwrap_or(SMALLEST_SEND_BUFFER);
         let most = (granted / 4 * 3).min(SEND_BUFFER);
-        Ok(Self { socket, port: address.port_number(), sequence: 1, most, buffer: vec![0; DATAGRAM] })
+        Ok(Self {
+            socket,
+            port: address.port_number(),
+            sequence: 1,
+            most,
+            transactions: 0,
+            buffer: vec![0; DATAGRAM],
+        })
     }
 
     /// The address of this socket; notifications carry it for changes made here.
     pub(crate) const fn port(&self) -> u32 {
         self.port
+    }
+
+    /// How many transactions were carried out.
+    pub(crate) const fn transactions(&self) -> u32 {
+        self.transactions
     }
 
     /// How many bytes a transaction may have.
@@ -87,7 +101,10 @@ impl Channel {
         self.sequence = transaction.next_sequence().wrapping_add(1);
         let sealed = transaction.commit();
         match self.settle(&sealed) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.transactions = self.transactions.wrapping_add(1);
+                Ok(())
+            }
             Err(failure) => Err((failure, sealed)),
         }
     }

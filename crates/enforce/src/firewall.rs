@@ -12,7 +12,6 @@ use crate::element::Element;
 use crate::error::FirewallError;
 use crate::kernel::{self, Clock, Structure as Found};
 use crate::layout::{Action, Options, Set};
-use crate::nf_tables::msg;
 use crate::work::{Manner, Work};
 
 /// A table of our own in the kernel. It stays when this is dropped and when the process dies: bans end by their own
@@ -24,6 +23,8 @@ pub struct Firewall {
     /// Networks may lie within each other, but ranges in the kernel may not overlap: what is to be written depends on
     /// all of them. None before the first [`Self::reconcile`].
     networks: Option<Networks>,
+    /// The ruleset's generation before the last [`Self::reconcile`], less the transactions that were made here by then.
+    generation: Option<u32>,
 }
 
 /// Banned networks, until when.
@@ -81,8 +82,8 @@ impl Firewall {
     /// Without `CAP_NET_ADMIN`, and on a kernel without nf_tables.
     pub fn open(options: Options) -> Result<Self, FirewallError> {
         let mut channel = Channel::open().map_err(|failure| FirewallError::of(&options.table, failure))?;
-        match channel.ask(msg::GET_GENERATION, 0, |_| {}, |_| {}) {
-            Ok(_) => Ok(Self { channel, options, networks: None }),
+        match kernel::generation(&mut channel) {
+            Ok(_) => Ok(Self { channel, options, networks: None, generation: None }),
             Err(Failure::Refused(refusal)) if refusal.errno != Errno::PERM => {
                 Err(FirewallError::Unsupported(refusal.errno.into()))
             }
@@ -118,6 +119,16 @@ impl Firewall {
                 }
             }
         }
+    }
+
+    /// Whether nobody else changed anything in the ruleset of this host since the last [`Self::reconcile`] began: then a
+    /// [`Monitor`](crate::Monitor) that was opened after it missed nothing.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn stood_still(&mut self) -> Result<bool, FirewallError> {
+        let now = self.generation_of_others()?;
+        Ok(self.generation == Some(now))
     }
 
     /// Adds bans, at once. One that is there already gets the new end, sooner or later than the old one.
@@ -196,6 +207,8 @@ impl Firewall {
         clock: Clock,
         manner: Manner,
     ) -> Result<Reconciled, FirewallError> {
+        self.generation = None;
+        let began = self.generation_of_others()?;
         let found = kernel::structure(&mut self.channel, &self.options)?;
         let changes = self.differences(bans, clock, found)?;
         let stand_in = self.options.stand_in();
@@ -205,7 +218,15 @@ impl Firewall {
         }
         carry_out(&mut self.channel, &self.options, (clock, manner), found, &changes)?;
         self.remove_table(&stand_in)?;
+        self.generation = Some(began);
         Ok(self.report(found, &changes))
+    }
+
+    /// The ruleset's generation, less the transactions that were made here: what others make of it.
+    fn generation_of_others(&mut self) -> Result<u32, FirewallError> {
+        let generation = kernel::generation(&mut self.channel)
+            .map_err(|failure| FirewallError::of(&self.options.table, failure))?;
+        Ok(generation.wrapping_sub(self.channel.transactions()))
     }
 
     /// What has to change in each set; of a table that will be made anew, everything.

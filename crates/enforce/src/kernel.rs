@@ -11,7 +11,7 @@ use crate::element::{Dump, Element};
 use crate::error::FirewallError;
 use crate::layout::{CHAIN, Options, Set};
 use crate::message::{Attributes, Message, Writer, flags};
-use crate::nf_tables::{chain, element, msg, rule, set, table};
+use crate::nf_tables::{GENERATION_ID, chain, element, msg, rule, set, table};
 use crate::rule::counted;
 
 /// How much of the table is as it should be.
@@ -46,6 +46,18 @@ pub(crate) fn structure(channel: &mut Channel, options: &Options) -> Result<Stru
         Some(_) if rules_are_right(channel, options).map_err(fail)? => Ok(Structure::Right),
         Some(_) => Ok(Structure::RulesWrong),
     }
+}
+
+/// The number of the ruleset's generation: it grows by one with every transaction, whoever makes it.
+pub(crate) fn generation(channel: &mut Channel) -> Result<u32, Failure> {
+    let mut generation = None;
+    channel.ask(
+        msg::GET_GENERATION,
+        0,
+        |_| {},
+        |message| generation = message.attributes().u32(GENERATION_ID),
+    )?;
+    generation.ok_or(Failure::Lost)
 }
 
 /// Whether there is a table of this name.

@@ -44,7 +44,9 @@ impl Heard {
 }
 
 impl Monitor {
-    /// Listens from now on. Open it before the first [`Firewall::reconcile`], so that no change falls in between.
+    /// Listens from now on. For a listener the kernel writes a message about every element, which takes it longer than the
+    /// element itself; so where thousands are to be written, reconcile first, and once more unless
+    /// [`Firewall::stood_still`].
     ///
     /// # Errors
     /// Where the socket cannot be had.

@@ -35,6 +35,9 @@ pub(crate) mod msg {
 /// `NFTA_LIST_ELEM`: the one attribute inside of lists.
 pub(crate) const LIST_ITEM: u16 = 1;
 
+/// `NFTA_GEN_ID`: how often the ruleset of the host was changed.
+pub(crate) const GENERATION_ID: u16 = 1;
+
 /// `NFTA_TABLE_*`. The table's name is attribute 1 in every message of the subsystem.
 pub(crate) mod table {
     pub(crate) const NAME: u16 = 1;

@@ -55,6 +55,25 @@ fn what_others_do_to_our_table_is_told() {
     }
 }
 
+/// Whoever listens only after reconciling learns whether he missed something.
+#[test]
+fn a_change_before_anybody_listens_is_known() {
+    let Some(_namespace) = Namespace::new("before") else { return };
+    let mut firewall = Firewall::open(Options::default()).unwrap();
+    assert!(!firewall.stood_still().unwrap(), "before the first reconciling nothing is known");
+    let bans = [ban("198.51.100.1", None), ban("203.0.113.0/24", None)];
+    for change in
+        ["", "flush set inet mailward banned4", "flush ruleset", "add chain inet mailward other", ""]
+    {
+        firewall.reconcile(&bans.iter().collect::<Vec<_>>(), now()).unwrap();
+        firewall.add(&[ban("198.51.100.2", None)], now()).unwrap();
+        if !change.is_empty() {
+            nft(change);
+        }
+        assert_eq!(firewall.stood_still().unwrap(), change.is_empty(), "{change}");
+    }
+}
+
 /// `nft flush ruleset` with 20,000 bans: heard and repaired, all within a second.
 #[test]
 fn a_flushed_ruleset_is_repaired_within_a_second() {
