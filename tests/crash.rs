@@ -5,9 +5,9 @@ mod live;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
@@ -18,11 +18,12 @@ use live::mail_log::{MailLog, now, source};
 use live::namespace::{Namespace, run};
 use live::random::Random;
 use live::stop::Stop;
-use mailward_model::{Ban, Network, Origin, Span, Timestamp};
-use mailward_store::{Batch, Counter, Decided, Store};
+use mailward_model::{Ban, Network, OffenceKind, Origin, Span, Timestamp};
+use mailward_store::{Batch, Counter, Decided, Store, Tally};
 use rusqlite::{Connection, OpenFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+use rustix::process::{Pid, Signal, kill_process};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mailward");
 
@@ -295,6 +296,55 @@ impl Drop for Unmount {
     fn drop(&mut self) {
         let _ = Command::new("/usr/bin/umount").args(["-l", &self.0]).status();
     }
+}
+
+/// Nobody reads what the guard says: it bans all the same, and tells afterwards how much was not told.
+#[test]
+fn a_reader_of_its_output_that_stands_still_holds_up_no_ban() {
+    let Some(_network) = Namespace::new("still") else { return };
+    let place = Place::new(PROGRAM);
+    let mut log = MailLog::new(&place.log);
+    let mut command = place.guard_command();
+    let mut guard = command.arg("--all").stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(guard.stdout.take().unwrap());
+    let mut started = String::new();
+    out.read_line(&mut started).unwrap();
+    assert!(started.contains("guarding"), "{started}");
+    // More than waits for a reader, and more than a pipe holds.
+    log.failures(std::iter::repeat_n(source(0), 60_000));
+    place.catches_up();
+    let last = source(1);
+    log.failures([last; 3].into_iter());
+    until("the ban is in the kernel", PATIENCE, || {
+        kernel::banned().is_some_and(|banned| kernel::holds(&banned, last))
+    });
+    let reader = std::thread::spawn(move || out.lines().map(Result::unwrap).collect::<Vec<String>>());
+    kill_process(Pid::from_child(&guard), Signal::TERM).unwrap();
+    assert_eq!(guard.wait().unwrap().code(), Some(0));
+    let said = reader.join().unwrap();
+    let told = said.iter().filter(|line| line.contains("were not told: nobody read standard output")).count();
+    assert!(told >= 1, "{} lines, the last: {:?}", said.len(), said.last());
+    assert!(said.last().is_some_and(|line| line.contains("stopped")));
+}
+
+#[test]
+fn what_is_old_is_forgotten_bit_by_bit_and_soon() {
+    let Some(_network) = Namespace::new("old") else { return };
+    let place = Place::new(PROGRAM);
+    fs::File::create(&place.log).unwrap();
+    let old =
+        Tally { hour: Timestamp::from_secs(0), counter: Counter::Offences(OffenceKind::Spam), count: 1 };
+    let after = |hours: i64| Timestamp::from_secs(hours * 3_600);
+    let tallies: Vec<Tally> = (0..2_500).map(|n| Tally { hour: after(n), ..old }).collect();
+    let mut store = Store::open(&place.database()).unwrap();
+    store.commit(&Batch { tallies: &tallies, ..Batch::default() }).unwrap();
+    drop(store);
+    let _daemon = place.guard();
+    // A thousand at a time.
+    until("all three thousand are forgotten", PATIENCE, || {
+        let store = Store::open_read_only(&place.database()).unwrap();
+        store.hourly(after(0), after(2_500)).unwrap().is_empty()
+    });
 }
 
 #[test]

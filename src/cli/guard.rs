@@ -36,7 +36,7 @@ pub(crate) fn run(config: Option<&Path>, socket: Option<&Path>, args: &Args) -> 
         let (config, socket, args) = (config.map(Path::to_owned), socket.map(Path::to_owned), args.clone());
         move || setup(config.as_deref(), socket.as_deref(), &args)
     };
-    let voice = Voice::new(args.format == Format::Json, args.all);
+    let voice = Voice::new(args.format == Format::Json, args.all)?;
     guard::run(resolve()?, Box::new(resolve), voice)?;
     Ok(Outcome::Fine)
 }

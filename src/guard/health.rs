@@ -22,9 +22,9 @@ pub(super) fn findings(guard: &Guard, reader: &Reader) -> Vec<HealthFinding> {
     if let Some(trouble) = guard.keeper.trouble() {
         findings.push(finding("store.failed", Severity::High, "The store cannot be written", trouble, ""));
     }
-    if guard.keeper.left_out() > 0 {
-        let detail = format!("{} offences were counted and not recorded", guard.keeper.left_out());
-        findings.push(finding("store.left-out", Severity::Medium, "Offences without a record", &detail, ""));
+    if let Some(left_out) = guard.keeper.left_out() {
+        let detail = format!("the store failed for too long; counted and not recorded: {left_out}");
+        findings.push(finding("store.left-out", Severity::Medium, "Records were left out", &detail, ""));
     }
     for source in reader.status() {
         if let Some(trouble) = trouble(&source) {

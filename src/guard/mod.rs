@@ -7,6 +7,7 @@ mod control;
 mod health;
 mod keeper;
 mod operator;
+mod outlet;
 mod restore;
 mod shield;
 mod signals;
@@ -16,17 +17,18 @@ mod voice;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use mailward_decide::{Cleared, NeverBan};
+use mailward_decide::{Bans, Cleared, NeverBan};
 use mailward_enforce::Monitor;
 use mailward_engine::{Effect, Engine, Now};
 use mailward_host::lock::Lock;
 use mailward_model::{Network, Span, Timestamp};
 use mailward_parse::split_lines;
 use mailward_source::{Batch, Next, Reader, Spec, Start, Waker};
-use mailward_store::Retention;
+use mailward_store::{Retention, Store};
 
 use keeper::Keeper;
 use shield::Shield;
@@ -90,13 +92,16 @@ struct Guard {
     voice: Voice,
     /// What is decided and not announced yet: it is not on the disk.
     unannounced: Vec<Effect>,
+    /// How many more there were than can wait.
+    untold: u64,
     effects: Vec<Effect>,
     /// Numbers of the sources, in the order they were met.
     sources: Vec<String>,
     /// Whether lines come as they are written, or are made up for.
     live: bool,
     stats: status::Stats,
-    pruned: Timestamp,
+    /// When old records are pruned next.
+    prune_at: Timestamp,
     stopping: bool,
     watchdog: Option<Duration>,
 }
@@ -105,26 +110,27 @@ struct Guard {
 const IDLE: Duration = Duration::from_secs(30);
 /// Effects that wait to be announced while the store fails; later ones are recorded, and not told.
 const UNANNOUNCED: usize = 100_000;
-/// How often old records are pruned.
+/// How often old records are pruned, a bounded number at a time.
 const PRUNE: Span = Span::from_hours(1);
+/// The same while there are more.
+const PRUNE_MORE: Span = Span::from_secs(2);
 
 /// Runs the daemon until it is told to end, or until all its sources have ended.
 pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Result<()> {
     make_private(&setup.state)?;
     let _lock = Lock::acquire(&setup.state.join("guard.lock"))?;
-    let mut keeper = Keeper::open(&setup.state.join("mailward.db"))?;
+    let database = setup.state.join("mailward.db");
+    let mut keeper = Keeper::open(&database)?;
     let now = clock();
-    let engine = restore::engine(&setup, &keeper, now)?;
-    let enforced = setup.enforce;
-    let mut shield = Shield::open(
-        setup.firewall.clone().filter(|_| enforced),
-        setup.postscreen.clone().filter(|_| enforced),
-    )?;
-    let monitor = shield.monitor().and_then(Result::ok);
-    // Before the first line: a restart opens no gap, and a reboot closes it here.
-    let cleared = engine.bans().cleared(now);
-    shield.reconcile(&cleared, now, false);
-    shield.write_table(&cleared, now);
+    let (engine, shield, monitor) = thread::scope(|scope| {
+        // The windows are filled while the kernel takes the bans: neither needs the other.
+        let windows = scope.spawn(|| restore::detector(&setup, &Store::open_read_only(&database)?, now));
+        let bans = restore::bans(&setup, keeper.store(), now)?;
+        let (shield, monitor) = close(&setup, &bans, now)?;
+        let windows =
+            windows.join().map_err(|_| anyhow::anyhow!("the thread that fills the windows ended"))?;
+        anyhow::Ok((restore::assembled(&setup, windows?, bans, now), shield, monitor))
+    })?;
     let mut reader = Reader::open(&setup.specs, |source| keeper.cursor_of(source), setup.start)?;
     let (sender, messages) = channel();
     watch_kernel(monitor, &sender, &reader.waker());
@@ -139,11 +145,12 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
         keeper,
         shield,
         unannounced: Vec::new(),
+        untold: 0,
         effects: Vec::new(),
         sources: Vec::new(),
         live: false,
         stats: status::Stats::new(now),
-        pruned: now,
+        prune_at: now.plus(PRUNE_MORE),
         stopping: false,
         watchdog: watchdog(),
         setup,
@@ -213,8 +220,13 @@ impl Guard {
                 Effect::Refused(refused) => self.stats.refused(refused),
             }
             self.stats.effect(&effect);
-            if self.voice.wants(&effect) && self.unannounced.len() < UNANNOUNCED {
+            if !self.voice.wants(&effect) {
+                continue;
+            }
+            if self.unannounced.len() < UNANNOUNCED {
                 self.unannounced.push(effect);
+            } else {
+                self.untold += 1;
             }
         }
     }
@@ -232,6 +244,14 @@ impl Guard {
     fn announce(&mut self) {
         for effect in self.unannounced.drain(..) {
             self.voice.tell(&effect, self.setup.enforce);
+        }
+        let untold = std::mem::take(&mut self.untold);
+        if untold > 0 {
+            self.voice.say(&format!("{untold} more happened while the store failed and were not told"));
+        }
+        if let Some(left_out) = self.keeper.newly_left_out() {
+            self.voice
+                .say(&format!("counted and not recorded, because the store failed for too long: {left_out}"));
         }
     }
 
@@ -278,7 +298,7 @@ impl Guard {
             anyhow::bail!("{}", self.keeper.trouble().unwrap_or("the store failed"));
         }
         self.announce();
-        let engine = restore::engine(&setup, &self.keeper, clock())?;
+        let engine = restore::engine(&setup, self.keeper.store(), clock())?;
         Ok((setup, engine))
     }
 
@@ -300,12 +320,17 @@ impl Guard {
         if self.keeper.commit(now, false) {
             self.announce();
         }
-        if now.since(self.pruned) >= PRUNE {
-            self.pruned = now;
-            if let Err(error) = self.keeper.store_mut().retain(now, &self.setup.retention) {
-                self.voice.say(&format!("old records are kept for now: {error}"));
-            }
+        if now >= self.prune_at {
+            self.prune(now);
         }
+    }
+
+    fn prune(&mut self, now: Timestamp) {
+        let more = self.keeper.forget(now, &self.setup.retention).unwrap_or_else(|error| {
+            self.voice.say(&format!("old records are kept for now: {error}"));
+            false
+        });
+        self.prune_at = now.plus(if more { PRUNE_MORE } else { PRUNE });
     }
 
     /// How long there is nothing to do by itself.
@@ -314,7 +339,8 @@ impl Guard {
             return Duration::ZERO;
         }
         let now = clock();
-        let next = [self.engine.bans().next_end(), self.shield.retry_at()].into_iter().flatten().min();
+        let due = [self.engine.bans().next_end(), self.shield.retry_at(), Some(self.prune_at)];
+        let next = due.into_iter().flatten().min();
         let mut patience = next.map_or(IDLE, |at| Duration::from_micros(at.since(now).micros()).min(IDLE));
         if self.keeper.is_behind() {
             patience = patience.min(Duration::from_secs(1));
@@ -326,7 +352,7 @@ impl Guard {
         if self.keeper.commit(clock(), true) {
             self.announce();
         }
-        self.voice.say("stopped; bans in the kernel stay until they end");
+        self.voice.last("stopped; bans in the kernel stay until they end");
     }
 
     fn number_of(&mut self, source: &str) -> usize {
@@ -336,6 +362,17 @@ impl Guard {
         self.sources.push(source.to_owned());
         self.sources.len() - 1
     }
+}
+
+/// Closes the kernel to all that is banned, before the first line is read: a restart opens no gap, and a reboot closes it
+/// here.
+fn close(setup: &Setup, bans: &Bans, now: Timestamp) -> anyhow::Result<(Shield, Option<Monitor>)> {
+    let firewall = setup.firewall.clone().filter(|_| setup.enforce);
+    let mut shield = Shield::open(firewall, setup.postscreen.clone().filter(|_| setup.enforce))?;
+    let cleared = bans.cleared(now);
+    let monitor = shield.close(&cleared, now);
+    shield.write_table(&cleared, now);
+    Ok((shield, monitor))
 }
 
 /// Makes the folder of the store, for the daemon alone.
@@ -364,7 +401,7 @@ fn watch_kernel(monitor: Option<Monitor>, sender: &Sender<Message>, waker: &Wake
         }
     };
     // Without it a flushed ruleset is found at the next ban only; there is nothing better to do.
-    let _ = std::thread::Builder::new().name("kernel-monitor".into()).spawn(listen);
+    let _ = thread::Builder::new().name("kernel-monitor".into()).spawn(listen);
 }
 
 fn watchdog() -> Option<Duration> {

@@ -1,13 +1,15 @@
 //! What the daemon tells: on standard output, and to whoever follows the control socket.
 
-use std::io::Write;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use mailward_engine::Effect;
 use mailward_model::{Ban, Timestamp};
 use mailward_web::Events;
 use serde_json::json;
 
 use super::Setup;
+use super::outlet::Outlet;
 use crate::record::Record;
 
 /// Where it tells, and how.
@@ -16,13 +18,20 @@ pub(crate) struct Voice {
     json: bool,
     /// Offences and logins, too.
     all: bool,
+    outlet: Outlet,
     events: Option<Events>,
 }
 
+/// How long the end waits for a reader of standard output.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 impl Voice {
     /// A voice on standard output: JSON lines, or text for people and the journal.
-    pub(crate) const fn new(json: bool, all: bool) -> Self {
-        Self { json, all, events: None }
+    pub(crate) fn new(json: bool, all: bool) -> anyhow::Result<Self> {
+        let lost =
+            move |lost| note(json, &format!("{lost} line(s) were not told: nobody read standard output"));
+        let outlet = Outlet::open(std::io::stdout(), lost).context("cannot start a thread")?;
+        Ok(Self { json, all, outlet, events: None })
     }
 
     pub(super) fn with_events(self, events: Events) -> Self {
@@ -65,13 +74,13 @@ impl Voice {
 
     /// Says something about the daemon itself.
     pub(super) fn say(&self, text: &str) {
-        if self.json {
-            self.line(
-                &json!({ "time": super::clock().to_string(), "event": "note", "text": text }).to_string(),
-            );
-        } else {
-            self.line(text);
-        }
+        self.outlet.line(&note(self.json, text));
+    }
+
+    /// Says the last thing, and waits a little until it is heard.
+    pub(super) fn last(&self, text: &str) {
+        self.say(text);
+        self.outlet.finish(PATIENCE);
     }
 
     fn record(&self, record: &Record, aloud: bool) {
@@ -86,18 +95,19 @@ impl Voice {
         }
         if self.json {
             if let Ok(text) = crate::json::to_string(record) {
-                self.line(&text);
+                self.outlet.line(&text);
             }
         } else {
-            self.line(&record.sentence());
+            self.outlet.line(&record.sentence());
         }
     }
+}
 
-    /// Standard output may be gone; the guard goes on.
-    #[expect(clippy::unused_self, reason = "the voice is the only one that speaks")]
-    fn line(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = writeln!(out, "{text}");
-        let _ = out.flush();
+/// A line about the daemon itself.
+fn note(json: bool, text: &str) -> String {
+    if json {
+        json!({ "time": super::clock().to_string(), "event": "note", "text": text }).to_string()
+    } else {
+        text.to_owned()
     }
 }

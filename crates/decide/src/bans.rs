@@ -56,7 +56,7 @@ pub struct Bans {
     ends: BTreeSet<(Timestamp, Network)>,
     /// Prefix lengths of active bans and how many have each, for IPv4 and IPv6: all that may cover an address.
     prefixes: Vec<((bool, u8), u32)>,
-    rungs: HashMap<Network, Rung>,
+    rungs: HashMap<Network, Rung, RandomState>,
     minute: (Timestamp, u32),
     spent: Spent,
 }
@@ -100,7 +100,7 @@ impl Bans {
             active: HashMap::default(),
             ends: BTreeSet::new(),
             prefixes: Vec::new(),
-            rungs: HashMap::new(),
+            rungs: HashMap::default(),
             minute: (Timestamp::default(), 0),
             spent: Spent::default(),
         }
@@ -190,15 +190,20 @@ impl Bans {
         Ok(cleared)
     }
 
-    /// Brings back a ban of before a restart. One that the never-ban list forbids by now is not held.
+    /// Brings back a ban of before a restart; of several of one target that which holds longest is held, and none that the
+    /// never-ban list forbids by now.
     ///
     /// # Errors
     /// [`Protected`] names the entry of the never-ban list that the ban touches.
-    pub fn restore(&mut self, ban: Ban, now: Timestamp) -> Result<Cleared, Protected> {
+    pub fn restore(&mut self, ban: Ban, now: Timestamp) -> Result<(), Protected> {
         if ban.origin == Origin::Rule {
             self.remember_rung(ban.target, ban.step, ban.until.unwrap_or(now));
         }
-        self.impose(ban, now)
+        let end = |ban: &Ban| (ban.until.is_none(), ban.until);
+        if self.active.get(&ban.target).is_none_or(|held| end(held) < end(&ban)) {
+            self.hold(self.never.clear(ban, now)?.into_ban());
+        }
+        Ok(())
     }
 
     /// Brings back what the ladder knew of a target that is not banned any more.
@@ -464,5 +469,26 @@ mod tests {
         assert!(matches!(bans.decide(&signal("203.0.113.0/24", HOUR), now), Decision::Refused(_)));
         assert!(bans.restore(before.into_ban(), now).is_err());
         assert!(bans.is_empty());
+    }
+
+    #[test]
+    fn of_several_bans_of_a_target_the_longest_comes_back() {
+        let (now, target) = (Timestamp::from_secs(10), "192.0.2.7");
+        let ban = |until: Option<i64>| Ban {
+            target: target.parse().unwrap(),
+            from: Timestamp::from_secs(0),
+            until: until.map(Timestamp::from_secs),
+            origin: Origin::Rule,
+            by: "auth-failure-fast".into(),
+            step: 1,
+            reason: "test".into(),
+        };
+        let orders = [[Some(20), Some(30), None], [None, Some(30), Some(20)], [Some(30), None, Some(20)]];
+        for order in orders {
+            let mut bans = bans();
+            order.into_iter().for_each(|until| bans.restore(ban(until), now).unwrap());
+            assert_eq!(bans.active().collect::<Vec<_>>(), [&ban(None)]);
+            assert_eq!((bans.usage(now).active_bans, bans.next_end()), (1, None));
+        }
     }
 }

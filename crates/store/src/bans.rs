@@ -47,6 +47,8 @@ pub struct Lift {
 pub struct BanFilter {
     /// Those that hold at this time.
     pub active_at: Option<Timestamp>,
+    /// Those that ended, by themselves or lifted, from the first to the second of these times.
+    pub ended: Option<(Timestamp, Timestamp)>,
     /// Those that began at this time or later.
     pub since: Option<Timestamp>,
     /// Those that somebody of this kind asked for.
@@ -197,6 +199,15 @@ impl BanFilter {
         add(
             " AND coalesce(lifted, until, 9223372036854775807) > ?",
             self.active_at.map(|now| Box::new(now.micros()) as _),
+        );
+        let (after, before) = self.ended.unzip();
+        add(
+            " AND coalesce(lifted, until, 9223372036854775807) >= ?",
+            after.map(|after| Box::new(after.micros()) as _),
+        );
+        add(
+            " AND coalesce(lifted, until, 9223372036854775807) <= ?",
+            before.map(|before| Box::new(before.micros()) as _),
         );
         add(" AND since >= ?", self.since.map(|since| Box::new(since.micros()) as _));
         add(" AND origin = ?", self.origin.map(|origin| Box::new(origin.name()) as _));

@@ -20,8 +20,10 @@ impl Store {
     /// power failure takes, its cursors take with it.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing was written then, and the batch may be committed again later.
+    /// [`StoreError`]; nothing was written then, and the batch may be committed again later. Among them
+    /// [`StoreError::Replaced`]: see [`Store::reopen`].
     pub fn commit(&mut self, batch: &Batch<'_>) -> Result<(), StoreError> {
+        self.is_in_place()?;
         self.sync_commits(batch.is_announced())?;
         self.write("write what the log led to", |connection, codes| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -247,6 +247,12 @@ impl Oracle {
         let read: Vec<_> = store.bans(&filter).unwrap().into_iter().map(|past| (past.id, past.ban)).collect();
         let wanted = living().filter(|(_, past)| past.ban.origin == Origin::Rule && past.ban.from >= at(30));
         assert_eq!(read, wanted.take(4).map(|(n, past)| (n, past.ban.clone())).collect::<Vec<_>>());
+        let filter = BanFilter { ended: Some((at(20), at(60))), ..BanFilter::default() };
+        let read: Vec<_> = store.bans(&filter).unwrap().into_iter().map(|past| past.id).collect();
+        let wanted = living().filter(|(_, past)| {
+            past.lifted.or(past.ban.until).is_some_and(|end| (at(20)..=at(60)).contains(&end))
+        });
+        assert_eq!(read, wanted.map(|(n, _)| n).collect::<Vec<_>>());
         for (id, past) in living() {
             let chain = store.chain(id).unwrap().unwrap();
             assert_eq!(
