@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::is_within;
+use crate::{Server, Untold};
 
 /// What a list is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,3 +220,41 @@ pub fn listed_test(zone: &str) -> String {
 pub fn clean_test(zone: &str) -> String {
     format!("1.0.0.127.{zone}")
 }
+
+/// The lists that a server's Postfix uses, with where.
+///
+/// # Errors
+/// When its configuration is not known.
+pub fn used(server: &Server<'_>) -> Result<Vec<(Use, String)>, Untold> {
+    let postfix = server.postfix()?;
+    let mut found: Vec<(Use, String)> = Vec::new();
+    if postfix.postscreen().is_some() {
+        let sites = postfix.in_main("postscreen_dnsbl_sites")?;
+        found.extend(
+            in_postscreen(&sites.value)
+                .into_iter()
+                .map(|list| (list, format!("postscreen_dnsbl_sites ({})", sites.place))),
+        );
+    }
+    for service in postfix.smtpd() {
+        for parameter in RESTRICTIONS {
+            let Ok(effective) = postfix.in_service(service, parameter) else { continue };
+            let place = format!("{parameter} ({})", effective.place);
+            found.extend(in_restrictions(&effective.value).into_iter().map(|list| (list, place.clone())));
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    found.retain(|(list, place)| seen.insert((list.text.clone(), place.clone())));
+    Ok(found)
+}
+
+/// Where restrictions stand.
+const RESTRICTIONS: &[&str] = &[
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+    "smtpd_relay_restrictions",
+    "smtpd_recipient_restrictions",
+    "smtpd_data_restrictions",
+    "smtpd_end_of_data_restrictions",
+];

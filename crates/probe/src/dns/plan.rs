@@ -1,0 +1,69 @@
+//! What there is to ask about a server of which the rest is known.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use mailward_audit::records::{address, dnsbl, is_host_name};
+use mailward_audit::{Facts, Server};
+
+use super::Plan;
+
+/// Parameters that list mail domains.
+const DOMAINS: &[&str] =
+    &["mydestination", "virtual_mailbox_domains", "virtual_alias_domains", "relay_domains"];
+
+impl Plan {
+    /// Domains, names, addresses and block lists as accounts, Postfix and interfaces tell them.
+    #[must_use]
+    pub fn of(facts: &Facts) -> Self {
+        let server = Server::new(facts);
+        let postfix = server.postfix().ok();
+        let value = |name: &str| postfix.and_then(|postfix| postfix.value(name)).unwrap_or_default();
+        let host = value("myhostname").to_ascii_lowercase();
+        let host = if is_host_name(&host) { host } else { facts.about.host.to_ascii_lowercase() };
+        let hosts: Vec<String> = [host].into_iter().filter(|host| is_host_name(host)).collect();
+        let mut domains: BTreeSet<String> = of_accounts(facts).collect();
+        for text in DOMAINS.iter().map(|name| value(name)) {
+            domains.extend(names_in(&text).filter(|name| !hosts.contains(name)));
+        }
+        Self {
+            domains: domains.into_iter().collect(),
+            hosts,
+            addresses: public(facts),
+            lists: lists(facts),
+            ..Self::default()
+        }
+    }
+}
+
+fn of_accounts(facts: &Facts) -> impl Iterator<Item = String> {
+    let accounts = facts.accounts.known().into_iter().flatten();
+    let domains = accounts.filter_map(|account| Some(account.name.rsplit_once('@')?.1.to_ascii_lowercase()));
+    domains.filter(|domain| mail_domain(domain))
+}
+
+/// Tables (`hash:/etc/postfix/vhosts`) and paths are no names.
+fn names_in(value: &str) -> impl Iterator<Item = String> {
+    let words = value.split([',', ' ', '\t', '\n']).map(str::to_ascii_lowercase);
+    words.filter(|word| !word.contains([':', '/', '$']) && mail_domain(word))
+}
+
+fn mail_domain(name: &str) -> bool {
+    is_host_name(name) && !name.ends_with(".localdomain") && !name.starts_with("localhost.")
+}
+
+fn public(facts: &Facts) -> Vec<String> {
+    let interfaces = facts.host.addresses.known().into_iter().flatten();
+    let addresses =
+        interfaces.filter_map(|interface| interface.network.split('/').next()?.parse::<IpAddr>().ok());
+    addresses.filter(|ip| address::special(*ip).is_none()).map(|ip| ip.to_string()).collect()
+}
+
+/// The lists that the server uses, and a few that others use to judge it.
+fn lists(facts: &Facts) -> Vec<String> {
+    let common = dnsbl::ADDRESS_LISTS.iter().chain(dnsbl::DOMAIN_LISTS.iter().map(|(zone, _)| zone));
+    let used = dnsbl::used(&Server::new(facts)).unwrap_or_default();
+    let all: BTreeSet<String> =
+        common.map(|zone| (*zone).to_owned()).chain(used.into_iter().map(|(entry, _)| entry.zone)).collect();
+    all.into_iter().collect()
+}

@@ -1,0 +1,212 @@
+//! The keys that outgoing mail is signed with: OpenDKIM's tables and Rspamd's files. Of a private key only the public half leaves
+//! this module.
+
+use std::collections::BTreeMap;
+
+use mailward_audit::facts::{Known, PublicKey, SigningKey};
+use mailward_audit::records::{base64, der};
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+
+/// A private key is smaller.
+pub const LARGEST: usize = 64 << 10;
+
+/// Where tables are, for each place where a signer may have them; the first that exists counts.
+const OPENDKIM: &[&str] = &["/etc/opendkim", "/etc/dkimkeys", "/tmp/docker-mailserver/opendkim"];
+/// Rspamd's directories of keys named `domain.selector.key`, or, in docker-mailserver, `rsa-2048-selector-domain.private.txt`.
+const RSPAMD: &[&str] = &["/var/lib/rspamd/dkim", "/tmp/docker-mailserver/rspamd/dkim"];
+
+/// A tree of files: what is in a directory, and what a file holds, with when it was changed.
+pub trait Tree {
+    /// The names in a directory; none if it does not exist.
+    fn list(&self, directory: &str) -> Option<Vec<String>>;
+    /// What a file holds, and when it was changed (seconds since 1970, 0 if that is not known).
+    ///
+    /// # Errors
+    /// Why it cannot be read; none if it does not exist.
+    fn read(&self, path: &str) -> Result<(Vec<u8>, i64), Option<String>>;
+}
+
+/// Collects them all. Absent if nothing here signs.
+#[must_use]
+pub fn collect(tree: &dyn Tree) -> Known<Vec<SigningKey>> {
+    let mut keys: Vec<SigningKey> =
+        OPENDKIM.iter().find_map(|directory| of_tables(tree, directory)).unwrap_or_default();
+    if keys.is_empty() {
+        keys.extend(of_one_key(tree));
+    }
+    keys.extend(RSPAMD.iter().flat_map(|directory| of_rspamd(tree, directory)));
+    if keys.is_empty() { Known::Absent } else { Known::Is(keys) }
+}
+
+fn text(tree: &dyn Tree, path: &str) -> Option<String> {
+    tree.read(path).ok().map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Lines of a table without comments, with their numbers.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
+    lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// The value of a setting of opendkim.conf(5): the last that is not commented.
+fn setting(conf: &str, name: &str) -> Option<String> {
+    let values = lines(conf).filter_map(|(_, line)| {
+        let (key, value) = line.split_once(char::is_whitespace)?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    });
+    values.last()
+}
+
+/// The path of a table: `refile:/etc/opendkim/KeyTable`.
+fn path_of(table: &str) -> &str {
+    table.rsplit_once(':').map_or(table, |(_, path)| path)
+}
+
+/// KeyTable and SigningTable (opendkim.conf(5)); what they name, and key files beside them that they do not.
+fn of_tables(tree: &dyn Tree, directory: &str) -> Option<Vec<SigningKey>> {
+    let conf = text(tree, "/etc/opendkim.conf").unwrap_or_default();
+    let named = |name: &str| {
+        let configured = setting(&conf, name).map(|table| path_of(&table).to_owned());
+        configured.filter(|path| text(tree, path).is_some()).unwrap_or_else(|| format!("{directory}/{name}"))
+    };
+    let table = named("KeyTable");
+    let keys = text(tree, &table)?;
+    let senders = senders(&text(tree, &named("SigningTable")).unwrap_or_default());
+    let mut found: Vec<SigningKey> = lines(&keys)
+        .filter_map(|(number, line)| entry(tree, directory, (&table, number), line, &senders))
+        .collect();
+    found.extend(unused(tree, directory, &found));
+    Some(found)
+}
+
+fn senders(table: &str) -> BTreeMap<String, Vec<String>> {
+    let mut senders: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (_, line) in lines(table) {
+        if let Some((pattern, name)) = line.split_once(char::is_whitespace) {
+            senders.entry(name.trim().to_owned()).or_default().push(pattern.to_owned());
+        }
+    }
+    senders
+}
+
+/// `name domain:selector:/path/to/key`.
+fn entry(
+    tree: &dyn Tree,
+    directory: &str,
+    (table, number): (&str, usize),
+    line: &str,
+    senders: &BTreeMap<String, Vec<String>>,
+) -> Option<SigningKey> {
+    let (name, value) = line.split_once(char::is_whitespace)?;
+    let mut parts = value.trim().splitn(3, ':');
+    let (domain, selector, place) = (parts.next()?, parts.next()?, parts.next()?);
+    // Outside of the container the tables name places inside of it.
+    let moved = place.replacen("/etc/opendkim", directory, 1);
+    let place = if tree.read(place).is_ok() { place.to_owned() } else { moved };
+    Some(SigningKey {
+        senders: senders.get(name).cloned().unwrap_or_default(),
+        table: format!("{table}:{number}"),
+        ..key_at(tree, domain, selector, &place)
+    })
+}
+
+fn key_at(tree: &dyn Tree, domain: &str, selector: &str, place: &str) -> SigningKey {
+    let (key, modified) = match tree.read(place) {
+        Ok((bytes, modified)) => (public_half(&bytes, place), modified),
+        Err(None) => (Known::Absent, 0),
+        Err(Some(why)) => (Known::Unread(why), 0),
+    };
+    SigningKey {
+        domain: domain.to_ascii_lowercase(),
+        selector: selector.to_ascii_lowercase(),
+        place: place.to_owned(),
+        key,
+        modified,
+        ..SigningKey::default()
+    }
+}
+
+/// `keys/<domain>/<selector>.private` that no table names.
+fn unused(tree: &dyn Tree, directory: &str, named: &[SigningKey]) -> Vec<SigningKey> {
+    let keys = format!("{directory}/keys");
+    let mut found = Vec::new();
+    for domain in tree.list(&keys).unwrap_or_default() {
+        for file in tree.list(&format!("{keys}/{domain}")).unwrap_or_default() {
+            let Some(selector) = file.strip_suffix(".private") else { continue };
+            let same = |key: &SigningKey| key.domain == domain && key.selector == selector;
+            if !named.iter().any(same) {
+                found.push(key_at(tree, &domain, selector, &format!("{keys}/{domain}/{file}")));
+            }
+        }
+    }
+    found
+}
+
+/// `Domain`, `Selector` and `KeyFile` of opendkim.conf(5), for a signer without tables.
+fn of_one_key(tree: &dyn Tree) -> Vec<SigningKey> {
+    let conf = text(tree, "/etc/opendkim.conf").unwrap_or_default();
+    let [Some(domains), Some(selector), Some(place)] =
+        ["Domain", "Selector", "KeyFile"].map(|name| setting(&conf, name))
+    else {
+        return Vec::new();
+    };
+    let domains = domains.split(',').map(str::trim).filter(|domain| domain.contains('.'));
+    let key = |domain: &str| SigningKey {
+        senders: vec![domain.to_owned()],
+        table: "/etc/opendkim.conf".to_owned(),
+        ..key_at(tree, domain, &selector, &place)
+    };
+    domains.map(key).collect()
+}
+
+fn of_rspamd(tree: &dyn Tree, directory: &str) -> Vec<SigningKey> {
+    let names = tree.list(directory).unwrap_or_default();
+    let key = |file: String| {
+        let (domain, selector) = rspamd_name(&file)?;
+        Some(SigningKey {
+            senders: vec![domain.clone()],
+            table: directory.to_owned(),
+            ..key_at(tree, &domain, &selector, &format!("{directory}/{file}"))
+        })
+    };
+    names.into_iter().filter_map(key).collect()
+}
+
+/// Domain and selector of `example.org.mail.key` and of `rsa-2048-mail-example.org.private.txt`.
+fn rspamd_name(file: &str) -> Option<(String, String)> {
+    if let Some(stem) = file.strip_suffix(".key") {
+        let (domain, selector) = stem.rsplit_once('.')?;
+        return Some((domain.to_owned(), selector.to_owned()));
+    }
+    let mut parts = file.strip_suffix(".private.txt")?.splitn(4, '-');
+    let kind = parts.next()?;
+    let rest: Vec<&str> = parts.collect();
+    match (kind, rest.as_slice()) {
+        ("rsa", [_, selector, domain]) => Some(((*domain).to_owned(), (*selector).to_owned())),
+        ("ed25519", [selector, domain]) => Some(((*domain).to_owned(), (*selector).to_owned())),
+        _ => None,
+    }
+}
+
+/// The public half of a private key in PEM.
+fn public_half(pem: &[u8], place: &str) -> Known<PublicKey> {
+    let text = String::from_utf8_lossy(pem);
+    let body: String = text.lines().filter(|line| !line.starts_with('-') && !line.contains(':')).collect();
+    let key = base64::decode(&body).and_then(|der| der::Key::private(&der)).and_then(|key| match key {
+        der::Key::Ed25519(seed) => {
+            let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok()?;
+            Some(der::Key::Ed25519(pair.public_key().as_ref().to_vec()))
+        }
+        key @ der::Key::Rsa { .. } => Some(key),
+    });
+    match key {
+        Some(key) => Known::Is(PublicKey {
+            algorithm: if matches!(key, der::Key::Rsa { .. }) { "rsa" } else { "ed25519" }.to_owned(),
+            bits: key.bits(),
+            base64: base64::encode(&key.published()),
+        }),
+        None => Known::Unread(format!(
+            "{place} holds no private RSA or Ed25519 key: openssl pkey -in {place} -noout -text"
+        )),
+    }
+}
