@@ -12,7 +12,7 @@ use crate::{Facts, Untold};
 pub struct Server<'a> {
     /// What was collected.
     pub facts: &'a Facts,
-    postfix: OnceCell<Result<Postfix, Untold>>,
+    postfix: OnceCell<Result<Postfix<'a>, Untold>>,
     dovecot: OnceCell<Result<Dovecot, Untold>>,
     dms: OnceCell<Result<Dms, Untold>>,
 }
@@ -28,7 +28,7 @@ impl<'a> Server<'a> {
     ///
     /// # Errors
     /// When there is no Postfix, or its configuration could not be read.
-    pub fn postfix(&self) -> Result<&Postfix, Untold> {
+    pub fn postfix(&self) -> Result<&Postfix<'a>, Untold> {
         self.postfix.get_or_init(|| Postfix::read(self.facts)).as_ref().map_err(Clone::clone)
     }
 

@@ -3,19 +3,26 @@
 //! What holds is what `postconf` prints; the texts of main.cf and master.cf, where they are known, say on which line it stands and
 //! what it beat.
 
+mod class;
 mod defaults;
 mod expand;
+mod mynetworks;
 mod protocols;
+pub mod restrictions;
 mod service;
+mod table;
 mod text;
 mod value;
 mod version;
 
 use std::collections::BTreeMap;
 
+pub use class::{Class, Domains};
 pub use expand::expand;
+pub use mynetworks::{Entry as NetworkEntry, Networks};
 pub use protocols::{Protocol, Protocols};
 pub use service::{Kind, Service};
+pub use table::{Entry as TableEntry, Table};
 pub use text::{Assignment, Logical, MainCf, boolean, elements, logical_lines, seconds, unbraced};
 pub use value::{Beaten, Effective, Origin, Role};
 pub use version::Version;
@@ -26,7 +33,8 @@ use crate::{Facts, Untold};
 
 /// The effective configuration of Postfix.
 #[derive(Clone, Debug)]
-pub struct Postfix {
+pub struct Postfix<'a> {
+    facts: &'a Facts,
     version: Option<Version>,
     directory: String,
     /// What main.cf sets, by parameter, unexpanded.
@@ -38,12 +46,12 @@ pub struct Postfix {
     host: String,
 }
 
-impl Postfix {
+impl<'a> Postfix<'a> {
     /// Reads it from what `postconf` said and from the files.
     ///
     /// # Errors
     /// When there is no Postfix, or its configuration could not be read.
-    pub fn read(facts: &Facts) -> Result<Self, Untold> {
+    pub fn read(facts: &'a Facts) -> Result<Self, Untold> {
         if facts.said.get("postconf -n") == Some(&Known::Absent) {
             return not_applicable("there is no Postfix here");
         }
@@ -56,7 +64,7 @@ impl Postfix {
         let services = services(facts, file("master.cf"));
         let version = version(facts, defaults.as_ref());
         let host = facts.about.host.clone();
-        Ok(Self { version, directory, set, defaults, services, main_cf, host })
+        Ok(Self { facts, version, directory, set, defaults, services, main_cf, host })
     }
 
     /// The version that is installed.

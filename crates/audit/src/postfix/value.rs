@@ -58,7 +58,7 @@ pub enum Role {
     Other,
 }
 
-impl Postfix {
+impl Postfix<'_> {
     /// The value of a parameter for all services that do not override it, expanded; none if its default is not known.
     #[must_use]
     pub fn value(&self, parameter: &str) -> Option<String> {

@@ -1,0 +1,85 @@
+//! The rules of a restriction list.
+
+use core::fmt;
+
+use crate::postfix::elements;
+
+/// A rule of a restriction list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, in lower case: `check_sender_access`.
+    pub name: String,
+    /// What it is applied with: a table, a list in the DNS, a policy service.
+    pub argument: Option<String>,
+    /// Whether it only warns: `warn_if_reject` stands before it or before one that it belongs to.
+    pub only_warns: bool,
+}
+
+/// Rules that take an argument, other than `check_*_access`.
+const WITH_ARGUMENT: [&str; 13] = [
+    "check_policy_service",
+    "permit_dnswl_client",
+    "permit_rhswl_client",
+    "reject_maps_rbl",
+    "reject_rbl",
+    "reject_rbl_client",
+    "reject_rhsbl_client",
+    "reject_rhsbl_helo",
+    "reject_rhsbl_recipient",
+    "reject_rhsbl_reverse_client",
+    "reject_rhsbl_sender",
+    "sleep",
+    "check_etrn_access",
+];
+
+impl Rule {
+    /// Whether it looks something up in a table.
+    #[must_use]
+    pub fn is_access_table(&self) -> bool {
+        self.name.starts_with("check_") && self.name.ends_with("_access")
+    }
+
+    /// Whether nothing after it is ever asked.
+    #[must_use]
+    pub fn ends_list(&self) -> bool {
+        !self.only_warns && matches!(self.name.as_str(), "permit" | "reject" | "defer")
+            || self.name == "permit"
+    }
+}
+
+/// The rules of an expanded list. `warn_if_reject` belongs to the rule behind it.
+#[must_use]
+pub fn rules(list: &str) -> Vec<Rule> {
+    let mut words = elements(list).into_iter().peekable();
+    let (mut rules, mut only_warns) = (Vec::new(), false);
+    while let Some(word) = words.next() {
+        let name = word.to_ascii_lowercase();
+        if name == "warn_if_reject" {
+            only_warns = true;
+            continue;
+        }
+        let (name, argument) = if word.contains(':') {
+            // A table alone stands for the list's own kind of look-up.
+            ("check_access".to_owned(), Some(word.to_owned()))
+        } else if name.ends_with("_access")
+            || WITH_ARGUMENT.contains(&name.as_str()) && name != "reject_maps_rbl"
+        {
+            (name, words.next().map(str::to_owned))
+        } else {
+            (name, None)
+        };
+        rules.push(Rule { name, argument, only_warns });
+        only_warns = false;
+    }
+    rules
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name.as_str(), &self.argument) {
+            ("check_access", Some(argument)) => f.write_str(argument),
+            (name, Some(argument)) => write!(f, "{name} {argument}"),
+            (name, None) => f.write_str(name),
+        }
+    }
+}
