@@ -5,17 +5,20 @@ mod block;
 mod database;
 mod listener;
 mod names;
+mod scheme;
 mod source;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::facts::Known;
 use crate::{Facts, Untold};
 
 pub use block::Block;
 pub use database::Database;
 pub use listener::{Listener, Socket};
-pub use names::is_yes;
+pub use names::{is_yes, seconds};
+pub use scheme::{Strength, strength};
 pub use source::Assignment;
 
 pub(crate) use names::{before_2_4, since_2_4};
@@ -63,6 +66,9 @@ impl Dovecot {
     /// # Errors
     /// When there is no Dovecot, or its configuration could not be read.
     pub fn read(facts: &Facts) -> Result<Self, Untold> {
+        if facts.said.get("doveconf -n") == Some(&Known::Absent) {
+            return Err(Untold::NotApplicable("there is no Dovecot here".to_owned()));
+        }
         let said = facts.output("doveconf -n")?;
         let Some((version, main)) = header(said) else {
             return Err(Untold::CouldNotTell("`doveconf -n` did not say its version".to_owned()));
@@ -212,6 +218,15 @@ impl Dovecot {
         &self.assignments
     }
 
+    /// What a setting is for the connections of a scope of [`Value`]: its own value, that of its protocol, or that of all.
+    #[must_use]
+    pub fn in_scope(&self, scope: &str, name: &str) -> Option<&str> {
+        let exact = self.narrower.iter().rev().filter(|narrower| narrower.filters.join(" ") == scope);
+        let own = exact.filter_map(|narrower| narrower.settings.get(name)).map(String::as_str).next();
+        let protocol = scope.rsplit_once("protocol ").map(|(_, protocol)| protocol);
+        own.or_else(|| protocol.and_then(|protocol| self.in_protocol(protocol, name))).or_else(|| self.setting(name))
+    }
+
     /// Where a setting gets its value for all: file and line if they are known.
     #[must_use]
     pub fn place(&self, name: &str) -> String {
@@ -220,6 +235,27 @@ impl Dovecot {
             None if self.explicit(name).is_some() => "doveconf -n".to_owned(),
             None => format!("default of Dovecot {}", self.version),
         }
+    }
+
+    /// Where a setting gets its value in a scope of [`Value`].
+    #[must_use]
+    pub fn place_in(&self, scope: &str, name: &str) -> String {
+        if scope.is_empty() {
+            return self.place(name);
+        }
+        let other = names::other(name);
+        let own = |line: &&Assignment| {
+            line.scope.join(" ") == scope && (line.key == name || other.is_some_and(|other| line.key == other))
+        };
+        let line = self.assignments.iter().rev().find(own);
+        line.map_or_else(|| format!("doveconf -n, {scope} {{ }}"), |line| format!("{} ({scope})", line.place()))
+    }
+
+    /// How a value of 2.4 is written here: `auth_allow_cleartext` `no` is `disable_plaintext_auth = yes` in 2.3.
+    #[must_use]
+    pub fn spelled(&self, name: &str, value: &str) -> String {
+        let (name, value) = names::spelled(name, value, self.is_modern());
+        format!("{name} = {value}")
     }
 
     /// A setting as it stands here: `disable_plaintext_auth = no`, under the name that this generation has.

@@ -106,7 +106,12 @@ const DEFAULTS_2_3: &[(&str, &str)] = &[
     ("auth_worker_max_count", "30"),
     ("imap_id_send", "name *"),
     ("login_greeting", "Dovecot ready."),
+    (
+        "login_log_format_elements",
+        "user=<%u> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>",
+    ),
     ("mail_debug", "no"),
+    ("mail_home", ""),
     ("mail_location", ""),
     ("protocols", "imap pop3 lmtp"),
     (
@@ -123,8 +128,13 @@ const DEFAULTS_2_4: &[(&str, &str)] = &[
     ("imap_id_send", "name"),
     ("log_debug", ""),
     ("login_greeting", "Dovecot ready."),
+    (
+        "login_log_format_elements",
+        "user=<%{user}> method=%{mechanism} rip=%{remote_ip} lip=%{local_ip} mpid=%{mail_pid} %{secured} session=<%{session}>",
+    ),
     ("mail_debug", "no"),
     ("mail_driver", ""),
+    ("mail_home", ""),
     ("mail_path", ""),
     ("protocols", ""),
     (
@@ -163,6 +173,27 @@ pub fn is_yes(value: &str) -> bool {
     value == "1" || value.starts_with(['y', 'Y'])
 }
 
+/// A time as Dovecot writes it, in seconds, rounded up: `2 secs`, `1h`, `500 ms`, `0`.
+#[must_use]
+pub fn seconds(value: &str) -> Option<u64> {
+    let value = value.trim().to_ascii_lowercase();
+    let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let (number, unit) = value.split_at(end);
+    let number: u64 = number.parse().ok()?;
+    let unit = unit.trim();
+    let factor = match unit {
+        _ if unit.starts_with("ms") || unit.starts_with("mil") => return Some(number.div_ceil(1000)),
+        "" => 1,
+        _ if unit.starts_with('s') => 1,
+        _ if unit.starts_with('m') => 60,
+        _ if unit.starts_with('h') => 3600,
+        _ if unit.starts_with('d') => 86_400,
+        _ if unit.starts_with('w') => 604_800,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
 const fn flag(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
 }
@@ -180,6 +211,16 @@ pub(crate) fn other(name: &str) -> Option<&'static str> {
 pub(crate) fn called<'a>(name: &'a str, modern: bool) -> &'a str {
     let renamed = RENAMED.iter().find(|(old, new, _)| name == *old || name == *new);
     renamed.map_or(name, |(old, new, _)| if modern { new } else { old })
+}
+
+/// Name and value as a generation writes them, from those of 2.4.
+pub(crate) fn spelled(name: &str, value: &str, modern: bool) -> (String, String) {
+    let renamed = RENAMED.iter().find(|(old, new, _)| name == *old || name == *new);
+    match renamed {
+        Some((old, _, turn)) if !modern => ((*old).to_owned(), turn.back(value)),
+        Some((_, new, _)) => ((*new).to_owned(), value.to_owned()),
+        None => (name.to_owned(), value.to_owned()),
+    }
 }
 
 /// What 2.4 has in place of a setting of 2.3, if 2.4 does not know it.

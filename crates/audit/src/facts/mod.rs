@@ -43,6 +43,8 @@ pub struct Facts {
     pub host: Host,
     /// Accounts, without their secrets.
     pub accounts: Known<Vec<Account>>,
+    /// How they are used.
+    pub usage: Known<Usage>,
     /// What each TLS port was found to do.
     pub tls: Vec<TlsPort>,
     /// Certificates in files, by the path that the configuration names.
