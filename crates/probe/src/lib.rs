@@ -1,3 +1,15 @@
 //! Collects [`Facts`](mailward_audit::Facts) about a mail server: what its programs say, its files, what its ports and the DNS
 //! answer. Changes nothing, and every look has a deadline.
 #![forbid(unsafe_code)]
+
+mod collect;
+pub mod commands;
+pub mod dns;
+mod files;
+mod host;
+mod place;
+mod secret;
+
+pub use collect::{Options, collect};
+pub use files::{Mount, Tree};
+pub use place::{Call, Place};

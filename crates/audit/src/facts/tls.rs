@@ -47,8 +47,6 @@ pub struct TlsPort {
     pub sha1_signature: Known<bool>,
     /// Whether renegotiation is bound to the handshake before it (RFC 5746).
     pub secure_renegotiation: Known<bool>,
-    /// How many times a client could renegotiate, of at most 11 attempts.
-    pub client_renegotiations: Known<u8>,
     /// Whether it compresses.
     pub compression: Known<bool>,
     /// Whether it refuses a client that was driven to an older version (RFC 7507).

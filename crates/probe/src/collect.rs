@@ -1,0 +1,107 @@
+//! Everything in order.
+
+use std::path::{Path, PathBuf};
+
+use mailward_audit::Facts;
+use mailward_audit::facts::{About, Deployment};
+
+use crate::files::{self, Mount, Tree, Wanted};
+use crate::place::Place;
+use crate::{commands, host};
+
+/// What to collect, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The words before every command: `docker exec -i mailserver`; none for this machine.
+    pub prefix: Vec<String>,
+    /// What runs the mail server.
+    pub deployment: Deployment,
+    /// A docker-mailserver's config volume on this machine.
+    pub config_dir: Option<PathBuf>,
+    /// The compose file; what it mounts is read on this machine.
+    pub compose: Option<PathBuf>,
+    /// The environment file.
+    pub env: Option<PathBuf>,
+    /// Mail logs, as this machine sees them.
+    pub logs: Vec<PathBuf>,
+    /// Directories of backups, beside the usual ones.
+    pub backups: Vec<PathBuf>,
+    /// Whether to read backups in whole, and all that takes longer than a moment.
+    pub deep: bool,
+    /// Whether to try the few guessable passwords on stored hashes.
+    pub guess_passwords: bool,
+    /// Whether probes may leave a trace on the server.
+    pub active: bool,
+    /// Our version.
+    pub version: String,
+}
+
+/// Collects what this machine, or what is behind the prefix, tells without a question to the network.
+#[must_use]
+pub fn collect(options: &Options, progress: &dyn Fn(&str)) -> Facts {
+    let place = Place::behind(&options.prefix);
+    let tree = tree(options, &place);
+    let mut facts = Facts { about: about(options), ..Facts::default() };
+    progress("commands");
+    facts.said = commands::collect(&place, options.deployment);
+    progress("files");
+    facts.files = files::collect(&tree, options.deployment, &wanted(options), &facts.said);
+    progress("machine");
+    let names = host::Names::of(&tree);
+    facts.host = host::collect(&tree, &names, &mut facts.said, &facts.files);
+    names.give(&mut facts.files);
+    facts
+}
+
+fn about(options: &Options) -> About {
+    About {
+        version: options.version.clone(),
+        taken: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        deployment: options.deployment,
+        prefix: options.prefix.clone(),
+        active: options.active,
+        remote: false,
+    }
+}
+
+/// The tree with what the compose file and the options say is on this machine.
+fn tree(options: &Options, place: &Place) -> Tree {
+    let mut mounts: Vec<Mount> =
+        composed(options).into_iter().map(|(host, inside)| Mount { host, inside }).collect();
+    if let Some(directory) = &options.config_dir {
+        mounts.push(Mount { host: directory.clone(), inside: DMS_CONFIG.to_owned() });
+    }
+    if let Some(compose) = options.compose.as_deref().filter(|_| !place.is_here()) {
+        let text = std::fs::read_to_string(compose).unwrap_or_default();
+        let directory = compose.parent().unwrap_or(Path::new("."));
+        let given = options.config_dir.is_some();
+        let mounted = files::mounts_of_compose(&text, directory).into_iter();
+        mounts.extend(mounted.filter(|mount| !(given && mount.inside.trim_end_matches('/') == DMS_CONFIG)));
+    }
+    Tree::new(place.clone(), mounts)
+}
+
+/// Where a docker-mailserver sees its config volume.
+const DMS_CONFIG: &str = "/tmp/docker-mailserver";
+
+/// The compose file, the environment file and what tells of secrets beside them, with their keys under `/compose/`.
+fn composed(options: &Options) -> Vec<(PathBuf, String)> {
+    let named: Vec<&PathBuf> = [&options.compose, &options.env].into_iter().flatten().collect();
+    let beside = named.first().and_then(|path| path.parent());
+    let neighbours = beside
+        .into_iter()
+        .flat_map(|directory| [".env", ".git", ".gitignore"].map(|name| directory.join(name)));
+    let all = named.iter().map(|path| (*path).clone()).chain(neighbours);
+    all.filter_map(|path| Some((path.clone(), format!("/compose/{}", path.file_name()?.to_str()?)))).collect()
+}
+
+/// What the options name: the compose file and its neighbours, and the directories of logs, in which rotated ones are too.
+fn wanted(options: &Options) -> Vec<Wanted> {
+    let composed = composed(options).into_iter().map(|(_, inside)| Wanted::text(&inside, 0));
+    let directories = options.logs.iter().filter_map(|log| log.parent()?.to_str());
+    let logs = directories
+        .filter(|path| options.prefix.is_empty() && *path != "/")
+        .map(|path| Wanted::stat(path, 1));
+    composed.chain(logs).collect()
+}

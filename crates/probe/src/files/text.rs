@@ -1,0 +1,95 @@
+//! Which texts are kept, and with what taken out of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mailward_audit::Known;
+use mailward_audit::facts::Said;
+
+use crate::secret;
+
+/// Configuration is small; what is larger is a table of data.
+pub(crate) const LARGEST: u64 = 256 << 10;
+
+/// Files that hold secrets, by what the configuration says of them; others are known by their names.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    accounts: BTreeSet<String>,
+    relays: BTreeSet<String>,
+}
+
+impl Secrets {
+    /// Those that Postfix and Dovecot name.
+    pub(crate) fn of(said: &BTreeMap<String, Known<Said>>) -> Self {
+        let text = |line| said.get(line).and_then(Known::known).map_or("", |said| said.stdout.as_str());
+        let with = |text: &str, words: &[&str]| -> BTreeSet<String> {
+            let lines = text.lines().filter(|line| words.iter().any(|word| line.contains(word)));
+            lines.flat_map(super::named::paths).collect()
+        };
+        Self {
+            accounts: with(text("doveconf -n"), &["args =", "passwd_file_path", "_password_file"]),
+            relays: with(text("postconf -n"), &["sasl_password_maps"]),
+        }
+    }
+
+    /// Whether a file is a secret in whole, so that nothing of it is to be read at all.
+    pub(crate) fn whole(path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let ends = [
+            ".key", "-key.pem", "_key.pem", ".private", ".p12", ".pfx", ".jks", ".db", ".cdb", ".lmdb",
+            ".dir", ".pag", ".sqlite", ".sqlite3", ".kdbx",
+        ];
+        let names = [
+            "shadow",
+            "shadow-",
+            "gshadow",
+            "gshadow-",
+            "acme.json",
+            "private_key.json",
+            "sasldb2",
+            "key.pem",
+        ];
+        name.starts_with("privkey")
+            || name.starts_with("id_")
+            || (name.starts_with("ssh_host_") && !name.ends_with(".pub"))
+            || ends.iter().any(|end| name.ends_with(end))
+            || names.contains(&name)
+            || path.contains("/private/")
+            || path.contains("/.ssh/")
+    }
+
+    /// What is kept of a file.
+    pub(crate) fn kept(&self, path: &str, bytes: Vec<u8>) -> Known<String> {
+        let Ok(text) = String::from_utf8(bytes) else {
+            return Known::Unread("it is no text".to_owned());
+        };
+        if text.contains('\0') {
+            return Known::Unread("it is no text".to_owned());
+        }
+        let name = path.rsplit('/').next().unwrap_or(path);
+        Known::Is(match name {
+            "postfix-accounts.cf" | "dovecot-masters.cf" => secret::accounts_redacted(&text, '|'),
+            _ if self.relays.contains(path)
+                || name.contains("sasl_passwd")
+                || name == "postfix-sasl-password.cf" =>
+            {
+                secret::relay_redacted(&text)
+            }
+            // A file that Dovecot's `args` name may also be a configuration of SQL or LDAP.
+            _ if is_accounts(name) || (self.accounts.contains(path) && !has_settings(&text)) => {
+                secret::accounts_redacted(&text, ':')
+            }
+            _ => secret::redacted(&text),
+        })
+    }
+}
+
+fn is_accounts(name: &str) -> bool {
+    ["userdb", "masterdb", "users", "passwd", "master-users", "passwd.masterusers"].contains(&name)
+        || [".passwd", ".users", "-passwd", "_passwd", ".pwd", ".htpasswd"]
+            .iter()
+            .any(|end| name.ends_with(end))
+}
+
+fn has_settings(text: &str) -> bool {
+    text.lines().any(|line| !line.starts_with('#') && line.contains(" = "))
+}

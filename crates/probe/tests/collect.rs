@@ -1,0 +1,137 @@
+//! Facts of this machine, and of a container that is stood in for by captured outputs.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails; what was not tested is told"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use mailward_audit::facts::Deployment;
+use mailward_audit::{Facts, Known, Server};
+use mailward_probe::{Options, collect};
+
+/// A copy of the incident's fixture with its private keys, or nothing when there is no fixture.
+fn incident() -> Option<(tempfile::TempDir, Facts)> {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/dms-incident");
+    if !fixture.is_dir() {
+        eprintln!("SKIPPED: no fixture at {}", fixture.display());
+        return None;
+    }
+    let copy = tempfile::tempdir().unwrap();
+    let status = Command::new(fixture.join("tools/unpack.sh")).arg(copy.path()).status().unwrap();
+    assert!(status.success());
+    let at = |path: &str| copy.path().join(path);
+    let docker = fixture.join("tools/fake-docker.sh").canonicalize().unwrap();
+    let options = Options {
+        prefix: [docker.to_str().unwrap(), "exec", "-i", "mailserver"].map(str::to_owned).to_vec(),
+        deployment: Deployment::DockerMailserver,
+        config_dir: Some(at("docker-data/dms/config")),
+        compose: Some(at("compose.yaml")),
+        env: Some(at("mailserver.env")),
+        logs: vec![at("docker-data/dms/mail-logs/mail.log")],
+        ..Options::default()
+    };
+    let facts = collect(&options, &|_| {});
+    Some((copy, facts))
+}
+
+#[test]
+fn a_container_is_read_through_its_prefix() {
+    let Some((_copy, facts)) = incident() else { return };
+    assert!(facts.output("postconf -n").unwrap().contains("postscreen_greet_action = enforce"));
+    assert!(facts.output("doveconf -n").unwrap().contains("ssl = required"));
+    assert!(facts.output("fail2ban-client status postfix").unwrap().contains("Currently banned"));
+    assert!(facts.output("cat /etc/dms-settings").unwrap().contains("ENABLE_QUOTAS='1'"));
+    assert_eq!(facts.said.get("apk info -v"), Some(&Known::Absent), "nothing of that program was captured");
+    assert!(
+        matches!(facts.said.get("postconf -d"), Some(Known::Unread(_))),
+        "the program is there, the capture is not"
+    );
+    assert!(
+        matches!(facts.files.get("/etc/fail2ban"), Some(Known::Unread(_))),
+        "{:?}",
+        facts.files.get("/etc/fail2ban")
+    );
+    assert_eq!(facts.host.queue.known().unwrap().messages, []);
+}
+
+#[test]
+fn what_a_container_mounts_is_read_on_this_machine() {
+    let Some((_copy, facts)) = incident() else { return };
+    assert!(facts.text("/compose/compose.yaml").unwrap().unwrap().contains("NET_ADMIN"));
+    assert!(facts.text("/compose/mailserver.env").unwrap().unwrap().contains("TLS_LEVEL=modern"));
+    assert_eq!(facts.text("/tmp/docker-mailserver/dovecot-quotas.cf").unwrap(), Some(""));
+    assert!(facts.text("/tmp/docker-mailserver/spamassassin/local.cf").unwrap().is_some());
+    assert!(
+        facts
+            .text("/etc/letsencrypt/live/mail.example.org/fullchain.pem")
+            .unwrap()
+            .unwrap()
+            .contains("BEGIN CERTIFICATE")
+    );
+    assert!(facts.file("/etc/letsencrypt/live/mail.example.org/privkey.pem").unwrap().is_some());
+    assert!(facts.file("/var/log/mail/mail.log").unwrap().unwrap().size > 100_000);
+    assert!(facts.file("/tmp/docker-mailserver/opendkim/keys/example.org/mail.private").unwrap().is_some());
+    assert!(Server::new(&facts).postfix().is_ok());
+}
+
+#[test]
+fn no_secret_gets_into_facts() {
+    let Some((copy, facts)) = incident() else { return };
+    let saved = serde_json::to_string(&facts).unwrap();
+    for secret in secrets(copy.path()) {
+        assert!(!saved.contains(&secret), "{secret} is in the facts");
+    }
+    assert!(!saved.contains("PRIVATE KEY"));
+    assert_eq!(serde_json::from_str::<Facts>(&saved).unwrap(), facts, "what was saved is what is read");
+}
+
+/// Lines of private keys, password hashes and the passwords themselves.
+fn secrets(root: &Path) -> Vec<String> {
+    let mut all: Vec<String> =
+        ["correct-horse-Battery-47", "nebula.Quiet.Lantern.82", "velvet-Octopus-Drum-55"]
+            .map(str::to_owned)
+            .to_vec();
+    for file in below(root) {
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        if text.contains("PRIVATE KEY-----") {
+            all.extend(
+                text.lines().filter(|line| line.len() > 40 && !line.starts_with("-----")).map(str::to_owned),
+            );
+        }
+        if file.ends_with("postfix-accounts.cf") {
+            let hashes = text.lines().filter_map(|line| line.split('|').nth(1)?.rsplit('$').next());
+            all.extend(hashes.map(str::to_owned));
+        }
+    }
+    assert!(all.len() > 30, "the fixture has keys and accounts: {}", all.len());
+    all
+}
+
+fn below(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { below(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn this_machine_is_read_in_two_seconds() {
+    let started = Instant::now();
+    let facts = collect(&Options::default(), &|_| {});
+    let took = started.elapsed();
+    eprintln!(
+        "{took:?}; {} commands, {} files, {} bytes",
+        facts.said.len(),
+        facts.files.len(),
+        serde_json::to_string(&facts).unwrap().len()
+    );
+    assert!(matches!(facts.host.processes, Known::Is(ref all) if !all.is_empty()));
+    assert!(facts.host.listeners.known().is_some());
+    let Some(file) = facts.file("/etc/os-release").unwrap() else { panic!("no os-release") };
+    assert_eq!((file.owner.as_str(), file.link.as_deref()), ("root", Some("../usr/lib/os-release")));
+    assert!(took.as_secs() < 10, "took {took:?}");
+}
