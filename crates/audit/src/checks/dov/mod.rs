@@ -1,111 +1,86 @@
 //! Dovecot, IMAP, POP3, Sieve.
 
-use crate::{Check, NotYet};
+mod cleartext;
+mod database;
+mod history;
+mod logging;
+mod login;
+mod mail;
+mod sockets;
+
+use crate::dovecot::Dovecot;
+use crate::facts::Deployment;
+use crate::{Check, NotYet, Remedy, Server};
 
 /// The checks, by id.
-pub(crate) const CHECKS: &[&Check] = &[];
+pub(crate) const CHECKS: &[&Check] = &[
+    &cleartext::DOV_001,
+    &cleartext::DOV_002,
+    &cleartext::DOV_003,
+    &logging::DOV_004,
+    &logging::DOV_005,
+    &login::DOV_006,
+    &login::DOV_007,
+    &cleartext::DOV_008,
+    &mail::DOV_009,
+    &login::DOV_010,
+    &database::DOV_011,
+    &database::DOV_012,
+    &sockets::DOV_013,
+    &sockets::DOV_014,
+    &login::DOV_015,
+    &mail::DOV_016,
+    &mail::DOV_017,
+    &database::DOV_018,
+    &history::DOV_019,
+    &history::DOV_020,
+    &database::DOV_021,
+    &logging::DOV_022,
+    &cleartext::DOV_024,
+    &login::DOV_025,
+];
 
 /// The rows that no check proves yet, by id.
-pub(crate) const NOT_YET: &[NotYet] = &[
-    NotYet { id: "DOV-001", title: "Password accepted without TLS", because: "nobody has written it" },
-    NotYet { id: "DOV-002", title: "TLS optional (ssl = yes/no)", because: "nobody has written it" },
-    NotYet {
-        id: "DOV-003",
-        title: "Trusted networks too wide (login_trusted_networks, 2.3 and 2.4): lifts the TLS demand and lets clients forge their address",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-004",
-        title: "Passwords written to the log (auth_debug_passwords, auth_verbose_passwords = plain)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-005",
-        title: "Failed logins not logged well enough to ban on",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-006",
-        title: "No delay after a failed login (auth_failure_delay = 0) or penalty off",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-007",
-        title: "Negative auth cache used as lock-out (long auth_cache_negative_ttl)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-008",
-        title: "Cleartext listeners open to the world though nobody needs them (143, 110, 4190)",
-        because: "nobody has written it",
-    },
-    NotYet { id: "DOV-009", title: "POP3 enabled without users", because: "nobody has written it" },
-    NotYet { id: "DOV-010", title: "Greeting or ID tells version and OS", because: "nobody has written it" },
-    NotYet {
-        id: "DOV-011",
-        title: "Master user without limits (no IP restriction, weak password, enabled by default)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-012",
-        title: "passdb admits without password (nopassword, static, anonymous)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-013",
-        title: "Auth, userdb, doveadm or LMTP sockets open to every local user (mode 0666)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-014",
-        title: "doveadm / LMTP / stats / auth reachable over TCP, or doveadm password weak",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-015",
-        title: "No limit on connections per user and address",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-016",
-        title: "first_valid_uid = 0 or mail owned by root",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-017",
-        title: "Sieve may run programs (vnd.dovecot.execute, pipe, filter) for users",
-        because: "nobody has written it",
-    },
-    NotYet { id: "DOV-018", title: "Weak default password scheme", because: "nobody has written it" },
-    NotYet {
-        id: "DOV-019",
-        title: "Later include or block overrides a sound value",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-020",
-        title: "Obsolete or unknown settings (2.3 configuration on 2.4 does not start; 2.4 names ignored on 2.3)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-021",
-        title: "SQL/LDAP passdb over clear network or with credentials in a readable file",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-022",
-        title: "Debug logging left on (mail_debug, auth_debug)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DOV-023",
-        title: "Different answers for unknown user and wrong password (enumeration)",
-        because: "nobody has written it",
-    },
-    NotYet { id: "DOV-024", title: "ManageSieve takes PLAIN before TLS", because: "nobody has written it" },
-    NotYet {
-        id: "DOV-025",
-        title: "User names may hold path characters that reach mail_location/home",
-        because: "nobody has written it",
-    },
-];
+pub(crate) const NOT_YET: &[NotYet] = &[NotYet {
+    id: "DOV-023",
+    title: "Different answers for unknown user and wrong password (enumeration)",
+    because: "it takes two failed logins, timed, which only an active probe may try; no configuration shows it",
+}];
+
+/// Where docker-mailserver takes Dovecot's settings from.
+const DMS_FILE: &str = "docker-data/dms/config/dovecot.cf";
+
+/// Sets a setting to a value, both in the words of 2.4.
+pub(crate) fn set(server: &Server<'_>, dovecot: &Dovecot, name: &str, value: &str, advice: &str) -> Remedy {
+    let line = dovecot.spelled(name, value);
+    let here = dovecot.name(name);
+    let winner = dovecot.history(name).last().copied();
+    let dms = server.facts.about.deployment == Deployment::DockerMailserver;
+    let (file, old) = match winner {
+        _ if dms => (DMS_FILE, None),
+        Some(winner) => (winner.file.as_str(), Some(winner.text())),
+        // Debian's dovecot.conf includes it last.
+        None => ("/etc/dovecot/local.conf", None),
+    };
+    let remove: Vec<_> = old.iter().map(String::as_str).collect();
+    applied(server, Remedy::new(advice).edit(file, &remove, &[&line]), &format!("doveconf {here}"))
+}
+
+/// With the commands that put a change of Dovecot's configuration in force and prove it.
+pub(crate) fn applied(server: &Server<'_>, remedy: Remedy, prove: &str) -> Remedy {
+    let prefix = server.facts.about.prefix.iter().map(|word| format!("{word} ")).collect::<String>();
+    // docker-mailserver copies dovecot.cf into a new container only.
+    let apply = match server.facts.about.deployment {
+        Deployment::DockerMailserver => "docker compose up -d --force-recreate".to_owned(),
+        Deployment::Plain => format!("{prefix}doveadm reload"),
+    };
+    remedy.apply(apply).prove(format!("{prefix}{prove}"))
+}
+
+/// The file of Dovecot's configuration to add to.
+pub(crate) fn file(server: &Server<'_>) -> &'static str {
+    match server.facts.about.deployment {
+        Deployment::DockerMailserver => DMS_FILE,
+        Deployment::Plain => "/etc/dovecot/local.conf",
+    }
+}
