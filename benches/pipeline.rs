@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use mailward_decide::{Bans, Budget, Ladder, NeverBan};
 use mailward_detect::{Capacity, Detector, Patience, Rules};
 use mailward_engine::{Effect, Engine, Now};
-use mailward_model::{EventKind, Timestamp};
+use mailward_model::{Event, EventKind, Program, Timestamp};
 use mailward_parse::{Context, Parser, split_lines};
 
 /// A log is read in pieces of this size.
@@ -43,7 +43,8 @@ fn parse(path: &str) -> io::Result<String> {
     let mut parser = Parser::new(context());
     let (mut lines, mut unknown, mut clients) = (0_u64, 0_u64, 0_u64);
     for_each_line(path, |line| {
-        let event = parser.parse(line);
+        let mut event = Event::new(Timestamp::default(), Program::Other);
+        parser.parse_into(line, &mut event);
         lines += 1;
         unknown += u64::from(event.kind == EventKind::Unknown);
         clients += u64::from(event.client.is_some());

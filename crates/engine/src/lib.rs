@@ -108,7 +108,8 @@ impl Engine {
         if let Now::Clock(clock) = now {
             parser.set_reference(clock);
         }
-        let event = parser.parse(line);
+        let mut event = Event::new(Timestamp::default(), Program::Other);
+        parser.parse_into(line, &mut event);
         watch(&event);
         let seen = Seen { time: event.time, program: event.program, kind: event.kind };
         observe(&mut self.detector, &self.bans, &event, &mut self.notices);

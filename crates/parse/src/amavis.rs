@@ -7,7 +7,7 @@
 use mailward_model::{Client, Event, EventKind, Reason, Text};
 use memchr::memchr_iter;
 
-use crate::scan::{bracketed, decimal, split_str, take_until, trim_start, unbracket, value, word};
+use crate::scan::{bracketed, decimal, split, split_str, take_until, trim_start, unbracket, word};
 
 pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
     let (task, text) = task(message);
@@ -99,15 +99,33 @@ fn envelope<'a>(event: &mut Event<'a>, route: &'a [u8]) {
         event.client = Some(Client { address, port, name: Text::EMPTY });
     }
     let Some((sender, rest)) = split_str(rest, b" -> <") else { return };
-    let sender = split_str(sender, b"<").map_or(&b""[..], |(_, sender)| sender);
+    let sender = split(sender, b'<').map_or(&b""[..], |(_, sender)| sender);
     event.sender = Text::new(sender.strip_suffix(b">").unwrap_or(sender));
     event.sender_given = true;
-    event.recipient = Text::new(take_until(rest, |b| b == b'>').0);
+    event.recipient = Text::new(split(rest, b'>').map_or(rest, |(recipient, _)| recipient));
     let recipients = split_str(rest, b">, ").map_or(rest, |(recipients, _)| recipients);
     event.recipients = u32::try_from(1 + memchr_iter(b'<', recipients).count()).unwrap_or(u32::MAX);
-    event.queue_id = Text::new(value(rest, b", Queue-ID: ", b',').unwrap_or_default());
-    event.message_id = Text::new(unbracket(value(rest, b", Message-ID: ", b',').unwrap_or_default()));
-    event.size = value(rest, b", size: ", b',').and_then(decimal).unwrap_or(0);
+    keys(event, rest);
+}
+
+/// `…, Queue-ID: x, Message-ID: <y>, mail_id: z, Hits: -1.9, size: 1234, …`: the first of each counts.
+fn keys<'a>(event: &mut Event<'a>, list: &'a [u8]) {
+    let (mut queue_id, mut message_id, mut size) = (None, None, None);
+    let mut rest = split(list, b',').map(|(_, rest)| rest);
+    while let Some(list) = rest.filter(|_| size.is_none() || queue_id.is_none() || message_id.is_none()) {
+        let (field, after) = split(list, b',').map_or((list, None), |(field, after)| (field, Some(after)));
+        if let Some(id) = field.strip_prefix(b" Queue-ID: ") {
+            queue_id = queue_id.or(Some(id));
+        } else if let Some(id) = field.strip_prefix(b" Message-ID: ") {
+            message_id = message_id.or(Some(id));
+        } else if let Some(bytes) = field.strip_prefix(b" size: ") {
+            size = size.or(Some(bytes));
+        }
+        rest = after;
+    }
+    event.queue_id = Text::new(queue_id.unwrap_or_default());
+    event.message_id = Text::new(unbracket(message_id.unwrap_or_default()));
+    event.size = size.and_then(decimal).unwrap_or(0);
 }
 
 /// What amavis writes when it starts, stops or reloads.

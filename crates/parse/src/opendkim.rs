@@ -2,11 +2,11 @@
 
 use mailward_model::{Client, Event, EventKind, Reason, Text};
 
-use crate::scan::{address, contains, rsplit_str, take_until, value};
+use crate::scan::{address, alphanumeric, contains, rsplit_str, value};
 
 pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
     event.detail = Text::new(message);
-    let (id, rest) = take_until(message, |b| !b.is_ascii_alphanumeric());
+    let (id, rest) = alphanumeric(message);
     match rest.strip_prefix(b": ") {
         Some(text) if id.len() >= 5 && id != b"opendkim" => about_message(event, id, text),
         _ => service(event, message),

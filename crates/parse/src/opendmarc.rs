@@ -2,11 +2,11 @@
 
 use mailward_model::{Event, EventKind, Reason, Text};
 
-use crate::scan::{contains, rsplit, take_until};
+use crate::scan::{alphanumeric, contains, rsplit};
 
 pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
     event.detail = Text::new(message);
-    let (id, rest) = take_until(message, |b| !b.is_ascii_alphanumeric());
+    let (id, rest) = alphanumeric(message);
     let text = rest.strip_prefix(b": ").or_else(|| rest.strip_prefix(b" "));
     match text {
         Some(text) if id.len() >= 5 && is_queue_id(id) => about_message(event, id, text),

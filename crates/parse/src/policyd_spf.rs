@@ -3,9 +3,9 @@
 //! HELO and envelope are the client's, and the comment before them may quote them, so the address counts only if the line
 //! has one place for it. What is refused here, smtpd tells again.
 
-use mailward_model::{Event, EventKind, Reason, Text};
+use mailward_model::{Client, Event, EventKind, Reason, Text};
 
-use crate::scan::{address, client_at, contains, decimal32, split_str, take_until, value, word};
+use crate::scan::{address, client_at, contains, decimal32, seek, split, split_str, take_until, word};
 
 pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
     let text = message.strip_prefix(b": ").unwrap_or(message);
@@ -18,12 +18,44 @@ pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
     }
 }
 
-fn client_ip(text: &[u8]) -> Option<&[u8]> {
-    let (_, rest) = split_str(text, b"client-ip=")?;
-    if contains(rest, b"client-ip=") {
-        return None;
+/// What follows the first of each key.
+#[derive(Default)]
+struct Keys<'a> {
+    /// None also where there are several.
+    client_ip: Option<&'a [u8]>,
+    sender: Option<&'a [u8]>,
+    helo: Option<&'a [u8]>,
+}
+
+impl<'a> Keys<'a> {
+    fn of(text: &'a [u8]) -> Self {
+        let mut keys = Self::default();
+        let mut addresses = 0;
+        let mut from = 0;
+        while let Some((key, value)) = split_at_equals(text, from) {
+            if key.ends_with(b"client-ip") {
+                addresses += 1;
+                keys.client_ip = (addresses == 1).then_some(value);
+            } else if key.ends_with(b"envelope-from") {
+                keys.sender = keys.sender.or(Some(value));
+            } else if key.ends_with(b"; helo") {
+                keys.helo = keys.helo.or(Some(value));
+            }
+            from = key.len() + 1;
+        }
+        keys
     }
-    Some(take_until(rest, |b| !(b.is_ascii_hexdigit() || matches!(b, b'.' | b':'))).0)
+}
+
+/// All that stands before the next `=`, and all that follows it.
+fn split_at_equals(text: &[u8], from: usize) -> Option<(&[u8], &[u8])> {
+    let at = from + seek(text.get(from..)?, [b'='])?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// A value up to the semicolon.
+fn value(rest: &[u8]) -> &[u8] {
+    split(rest, b';').map_or(rest, |(value, _)| value)
 }
 
 /// `550 5.7.23 Message rejected due to: SPF fail - not authorized.`
@@ -55,13 +87,19 @@ fn result<'a>(event: &mut Event<'a>, text: &'a [u8]) {
         return;
     };
     (event.kind, event.reason) = (EventKind::SenderAuthentication, reason);
-    event.client = client_ip(text).and_then(address).map(client_at);
-    if let Some(sender) = value(text, b"envelope-from=", b';') {
+    let keys = Keys::of(text);
+    event.client = keys.client_ip.and_then(client);
+    if let Some(sender) = keys.sender.map(value) {
         event.sender =
             Text::new(sender.strip_prefix(b"\"").and_then(|s| s.strip_suffix(b"\"")).unwrap_or(sender));
         event.sender_given = true;
     }
-    event.helo = Text::new(value(text, b"; helo=", b';').unwrap_or_default());
+    event.helo = Text::new(keys.helo.map(value).unwrap_or_default());
+}
+
+fn client(rest: &[u8]) -> Option<Client<'_>> {
+    let (bytes, _) = take_until(rest, |b| !(b.is_ascii_hexdigit() || matches!(b, b'.' | b':')));
+    address(bytes).map(client_at)
 }
 
 /// RFC 7208 section 2.6.

@@ -19,8 +19,10 @@ use core::net::IpAddr;
 use mailward_model::{Event, EventKind, Reason, Text};
 use memchr::{memchr, memchr_iter};
 
-use super::{Level, begins, debug, level, session_id, trouble, without_password};
-use crate::scan::{address, client_at, contains, decimal32, is_hex, rsplit, split_str, take_until};
+use super::{Level, begins, debug, is_name, level, session_id, trouble, without_password};
+use crate::scan::{
+    address, client_at, contains, decimal32, is_alphanumeric, is_hex, rsplit, split_str, take_until,
+};
 
 pub(super) fn parse<'a>(event: &mut Event<'a>, after: &'a [u8]) {
     if let Some(text) = after.strip_prefix(b": ") {
@@ -55,10 +57,6 @@ fn database(text: &[u8]) -> (&[u8], &[u8]) {
         Some(said) if !name.is_empty() => (name, said),
         _ => (b"", text),
     }
-}
-
-const fn is_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')
 }
 
 /// What stands after `auth: `.
@@ -172,9 +170,7 @@ fn ids(after: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn is_id(id: &[u8]) -> bool {
     id.len() <= 96
-        && id
-            .iter()
-            .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b':' | b'-' | b'.'))
+        && id.iter().all(|&b| is_alphanumeric(b) || matches!(b, b'+' | b'/' | b'=' | b':' | b'-' | b'.'))
 }
 
 /// `sasl:scram-sha-256`.

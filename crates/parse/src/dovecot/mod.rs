@@ -13,10 +13,10 @@ mod tls;
 use mailward_model::{Event, EventKind, Program, Reason, Text};
 use memchr::memchr_iter;
 
-use crate::scan::{contains, take_until};
+use crate::scan::{contains, is_alphanumeric, split, take_until};
 
 pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
-    let (name, after) = take_until(message, |b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')));
+    let (name, after) = take_until(message, |b| !is_name(b));
     let Some((program, service)) = process(name) else {
         event.program = Program::DovecotService;
         return;
@@ -28,6 +28,11 @@ pub(crate) fn parse<'a>(event: &mut Event<'a>, message: &'a [u8]) {
         Program::DovecotAuth => auth::parse(event, after),
         _ => session::parse(event, after),
     }
+}
+
+/// A byte in the name of a process, database or mechanism.
+fn is_name(b: u8) -> bool {
+    is_alphanumeric(b) | matches!(b, b'-' | b'_')
 }
 
 /// The program behind a process name, and the service where the name is not the service itself.
@@ -69,7 +74,8 @@ enum Level {
 
 /// The level in front of a text, and the text.
 fn level(text: &[u8]) -> (Level, &[u8]) {
-    let (name, _) = take_until(text.get(..8).unwrap_or(text), |b| b == b':');
+    let window = text.get(..8).unwrap_or(text);
+    let Some((name, _)) = split(window, b':') else { return (Level::Info, text) };
     let level = match name {
         b"Info" => Level::Info,
         b"Error" | b"Fatal" | b"Panic" => Level::Error,

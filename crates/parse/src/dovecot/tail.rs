@@ -17,9 +17,9 @@ use mailward_model::{Text, Timestamp, Tls};
 use memchr::{memchr, memmem};
 
 use super::session_id;
-use crate::scan::{address, contains, find, leading, number, rsplit_str, split, split_str, take_until};
+use crate::scan::{address, contains, find, leading, number, rsplit_str, seek, split, split_str, take_until};
 
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tail<'a> {
     /// What the process said before the elements.
     pub(super) said: &'a [u8],
@@ -42,6 +42,10 @@ pub(super) enum Said {
 
 /// The elements; none where the line has none.
 pub(super) fn read(text: &[u8], said: Said, time: Timestamp) -> Option<Tail<'_>> {
+    usual(text, time).or_else(|| unusual(text, said, time))
+}
+
+fn unusual(text: &[u8], said: Said, time: Timestamp) -> Option<Tail<'_>> {
     let (tail, end) = match split_str(text, b": user=<") {
         Some((before, list)) if said == Said::Mixed || own_rip(before).is_none() => {
             // A certificate's subject may end the line, with a session id of its own, where Dovecot logs none.
@@ -53,6 +57,39 @@ pub(super) fn read(text: &[u8], said: Said, time: Timestamp) -> Option<Tail<'_>>
     };
     let address = settle(text, &tail, end, time);
     Some(Tail { address, ..tail })
+}
+
+/// The elements as nearly every line has them: none of them holds a mark of another, so that there is one way to read it.
+/// All others are left to [`unusual`], which gives the same answer for these, only later.
+fn usual(text: &[u8], time: Timestamp) -> Option<Tail<'_>> {
+    let (before, list) = split(text, b'=')?;
+    let said = before.strip_suffix(b": user")?;
+    let (user, rest) = until(list.strip_prefix(b"<")?, [b'>', b'='])?;
+    let rest = rest.strip_prefix(b">, ")?;
+    let (method, rest) = match rest.strip_prefix(b"method=") {
+        Some(rest) => until(rest, [b','])?,
+        None => (&b""[..], rest),
+    };
+    let rest =
+        if method.is_empty() { rest } else { rest.strip_prefix(b", ").filter(|_| is_mechanism(method))? };
+    let (address, rest) = leading(rest.strip_prefix(b"rip=")?)?;
+    let rest = after_local(rest)?;
+    let (secured, rest) = match rest.strip_prefix(b", session=<") {
+        Some(rest) => (&b""[..], rest),
+        None => {
+            let (secured, rest) = until(rest.strip_prefix(b", ")?, [b',', b'=', b'<'])?;
+            (secured, rest.strip_prefix(b", session=<")?)
+        }
+    };
+    let (session, end) = until(rest, [b'>', b','])?;
+    let whose = session_id::made_for(session, time);
+    let address = Some(address).filter(|only| whose.is_none_or(|whose| whose == *only));
+    (end == b">").then_some(Tail { said, user, method, address, secured, session })
+}
+
+/// Up to the first of some bytes, and the rest that begins with it.
+fn until<const N: usize>(text: &[u8], set: [u8; N]) -> Option<(&[u8], &[u8])> {
+    text.split_at_checked(seek(text, set)?)
 }
 
 /// Whose text may end the line, and with it whose the session id is.
@@ -157,15 +194,20 @@ fn secured(middle: &[u8]) -> Option<&[u8]> {
     if memchr(b'<', middle).is_some() {
         return None;
     }
+    let middle = after_local(middle)?;
+    if middle.is_empty() { Some(middle) } else { middle.strip_prefix(b", ") }
+}
+
+/// Without `, lip=192.0.2.10, mpid=1` in front.
+fn after_local(middle: &[u8]) -> Option<&[u8]> {
     let middle = match middle.strip_prefix(b", lip=") {
         Some(local) => leading(local)?.1,
         None => middle,
     };
-    let middle = match middle.strip_prefix(b", mpid=") {
-        Some(pid) => number(pid)?.1,
-        None => middle,
-    };
-    if middle.is_empty() { Some(middle) } else { middle.strip_prefix(b", ") }
+    match middle.strip_prefix(b", mpid=") {
+        Some(pid) => Some(number(pid)?.1),
+        None => Some(middle),
+    }
 }
 
 impl<'a> Tail<'a> {
@@ -194,5 +236,63 @@ impl<'a> Tail<'a> {
             return Some(Tls { protocol: Text::EMPTY, cipher: Text::EMPTY });
         };
         Some(Tls { protocol: Text::new(protocol), cipher: Text::new(take_until(cipher, |b| b == b' ').0) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// The elements in their order, and what a client may have put between them.
+    fn element() -> impl Strategy<Value = &'static str> {
+        select(vec![
+            "Login",
+            ": user=<",
+            "alice",
+            ">, method=PLAIN",
+            ">",
+            ", rip=192.0.2.1",
+            ", rip=2001:db8::1",
+            ", lip=192.0.2.10",
+            ", mpid=1",
+            ", TLS",
+            ", session=<SEn4fLlgZ6XAAAIo",
+            ", session=<x",
+            "=",
+            ",",
+            " (no auth attempts)",
+            "Disconnected: certificate: ",
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn the_usual_way_reads_what_the_long_one_reads(
+            said in element(),
+            before in prop::collection::vec(element(), 0..2),
+            user in prop::collection::vec(element(), 0..3),
+            after in prop::collection::vec(element(), 0..3),
+            mixed in any::<bool>(),
+        ) {
+            let [before, user, after] = [before, user, after].map(|parts| parts.concat());
+            let line = format!("{said}{before}: user=<{user}>, method=PLAIN, rip=192.0.2.1, lip=192.0.2.10{after}, session=<SEn4fLlgZ6XAAAIo>");
+            let said = if mixed { Said::Mixed } else { Said::Own };
+            let time = Timestamp::from_secs(1_795_199_642);
+            if let Some(usual) = usual(line.as_bytes(), time) {
+                prop_assert_eq!(Some(usual), unusual(line.as_bytes(), said, time), "{}", line);
+            }
+        }
+    }
+
+    #[test]
+    fn usual_lines_go_the_usual_way() {
+        for line in [
+            "Login: user=<alice>, method=PLAIN, rip=192.0.2.64, lip=192.0.2.10, mpid=1, TLS, session=<SEn4fLlgZ6XAAAIo>",
+            "Aborted login (no auth attempts in 0 secs): user=<>, rip=192.0.2.64, lip=192.0.2.10, session=<SEn4fLlgZ6XAAAIo>",
+        ] {
+            assert!(usual(line.as_bytes(), Timestamp::default()).is_some(), "{line}");
+        }
     }
 }

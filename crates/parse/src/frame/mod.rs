@@ -38,16 +38,6 @@ pub(crate) enum Framed<'a> {
     Unknown(Timestamp, &'a [u8]),
 }
 
-impl Framed<'_> {
-    /// When the line was logged.
-    pub(crate) const fn time(&self) -> Timestamp {
-        match self {
-            Framed::Tagged(frame) => frame.time,
-            Framed::Notice(time, _) | Framed::Unknown(time, _) => *time,
-        }
-    }
-}
-
 /// A line of the same minute as the one before, with host and tag, as nearly every line is. All others are left to [`read`],
 /// which gives the same answer for these, only later.
 #[inline(always)]

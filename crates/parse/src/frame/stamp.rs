@@ -4,7 +4,7 @@ use jiff::civil::{Date, DateTime, Time};
 use mailward_model::{Span, Timestamp};
 
 use crate::parser::Context;
-use crate::scan::take_until;
+use crate::scan::{six_digits, take_until};
 
 /// When a line was logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Clock {
         if *key != self.minute.key || *offset != self.minute.offset {
             return None;
         }
-        let micros = two(a, b)? * 10_000 + two(c, d)? * 100 + two(e, f)?;
+        let micros = six_digits([s2, b'.', a, b, c, d, e, f])?.cast_signed();
         let time = self.minute.begin + two(s1, s2)? * 1_000_000 + micros;
         Some((Stamp::Exact(Timestamp::from_micros(time)), rest))
     }

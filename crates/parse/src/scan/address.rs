@@ -13,7 +13,7 @@ pub(crate) fn address(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// An address in front, and what follows it.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn leading(bytes: &[u8]) -> Option<(IpAddr, &[u8])> {
     match ipv4(bytes) {
         Some((v4, rest)) => Some((IpAddr::V4(v4), rest)),

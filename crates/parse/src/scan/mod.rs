@@ -23,22 +23,22 @@ pub(crate) fn rsplit(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
     Some((bytes.get(..at)?, bytes.get(at + 1..)?))
 }
 
-/// Before and after the first `needle`. Fast when the needle's first byte is rare in the text.
-#[inline]
+/// Before and after the first `needle`. Fast when the needle begins or ends with a byte that is rare in the text.
+#[inline(always)]
 pub(crate) fn split_str<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let at = find(bytes, needle)?;
     Some((bytes.get(..at)?, bytes.get(at + needle.len()..)?))
 }
 
-/// Before and after the last `needle`. Fast when the needle's last byte is rare in the text.
-#[inline]
+/// Before and after the last `needle`. Fast when the needle begins or ends with a byte that is rare in the text.
+#[inline(always)]
 pub(crate) fn rsplit_str<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let at = rfind(bytes, needle)?;
     Some((bytes.get(..at)?, bytes.get(at + needle.len()..)?))
 }
 
 /// Whether `needle` stands anywhere.
-#[inline]
+#[inline(always)]
 pub(crate) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     find(bytes, needle).is_some()
 }
@@ -93,12 +93,24 @@ fn short_number(eight: u64) -> Option<(u64, usize)> {
     if others == 0 || length == 0 {
         return None;
     }
-    // The digits at the high end, so that the last is the ones; then pairs, fours and all eight are added up.
-    let digits = digits << (64 - 8 * length);
+    // The digits at the high end, so that the last is the ones.
+    Some((added_up(digits << (64 - 8 * length)), length as usize))
+}
+
+/// The value of eight bytes that are 0 to 9, the ones at the high end: pairs, fours and all eight are added up.
+#[inline(always)]
+const fn added_up(digits: u64) -> u64 {
     let pairs = (digits & 0x0f0f_0f0f_0f0f_0f0f).wrapping_mul(2_561) >> 8;
     let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul(6_553_601) >> 16;
-    let value = (fours & 0x0000_ffff_0000_ffff).wrapping_mul(42_949_672_960_001) >> 32;
-    Some((value, length as usize))
+    (fours & 0x0000_ffff_0000_ffff).wrapping_mul(42_949_672_960_001) >> 32
+}
+
+/// The value of the last six of eight bytes, which are digits.
+#[inline(always)]
+pub(crate) fn six_digits(eight: [u8; 8]) -> Option<u64> {
+    let digits = (u64::from_le_bytes(eight) ^ 0x3030_3030_3030_3030) & !0xffff;
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+    (others == 0).then_some(added_up(digits))
 }
 
 /// The whole of `digits` as a decimal number.
@@ -119,6 +131,28 @@ pub(crate) fn decimal32(digits: &[u8]) -> Option<u32> {
     decimal(digits).and_then(|value| u32::try_from(value).ok())
 }
 
+/// Letters and digits in front, as of an id, and what follows them. By a table: in ids, letters and digits take turns at
+/// random, and a branch for each would be foretold wrong half the time.
+pub(crate) fn alphanumeric(bytes: &[u8]) -> (&[u8], &[u8]) {
+    take_until(bytes, |b| !is_alphanumeric(b))
+}
+
+#[inline(always)]
+pub(crate) fn is_alphanumeric(b: u8) -> bool {
+    ALPHANUMERIC.get(usize::from(b)).is_some_and(|is| *is)
+}
+
+#[expect(clippy::indexing_slicing, reason = "computed while compiling")]
+const ALPHANUMERIC: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0_u8;
+    while b < 128 {
+        table[b as usize] = b.is_ascii_alphanumeric();
+        b += 1;
+    }
+    table
+};
+
 /// Whether the text is hexadecimal digits and nothing else, at least one.
 pub(crate) fn is_hex(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(u8::is_ascii_hexdigit)
@@ -131,6 +165,7 @@ pub(crate) fn unbracket(bytes: &[u8]) -> &[u8] {
 
 /// The value of the first `key` in a list that our own program wrote without client text before that place:
 /// `value(b"dsn=2.0.0, status=sent", b"dsn=", b',')` is `2.0.0`. The value ends at `end` or with the text.
+#[inline(always)]
 pub(crate) fn value<'a>(bytes: &'a [u8], key: &[u8], end: u8) -> Option<&'a [u8]> {
     let (_, rest) = split_str(bytes, key)?;
     Some(split(rest, end).map_or(rest, |(value, _)| value))

@@ -11,10 +11,11 @@ const NEAR: usize = 48;
 /// Where the first of these bytes stands; there are one to three of them.
 #[inline(always)]
 pub(crate) fn seek<const N: usize>(bytes: &[u8], set: [u8; N]) -> Option<usize> {
+    let Some(last) = bytes.last_chunk::<8>() else { return bytes.iter().position(|b| set.contains(b)) };
     let mut rest = bytes;
     let mut at = 0;
     while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
-        let found = set.iter().fold(0, |found, &byte| found | places(u64::from_le_bytes(*chunk), byte));
+        let found = places(*chunk, set);
         if found != 0 {
             return Some(at + (found.trailing_zeros() / 8) as usize);
         }
@@ -23,12 +24,20 @@ pub(crate) fn seek<const N: usize>(bytes: &[u8], set: [u8; N]) -> Option<usize> 
             return Some(at + far(rest, &set)?);
         }
     }
-    Some(at + rest.iter().position(|b| set.contains(b))?)
+    // Less than eight are left: the last eight, without those that were looked at.
+    let found = places(*last, set).checked_shr(64 - 8 * rest.len() as u32)?;
+    (found != 0).then(|| at + (found.trailing_zeros() / 8) as usize)
 }
 
-/// A high bit for each of the eight bytes that is `byte`, from the lowest up; those above the first may be wrong.
+/// A high bit for each of the eight bytes that is one of these, from the lowest up; those above the first may be wrong.
 #[inline(always)]
-const fn places(eight: u64, byte: u8) -> u64 {
+fn places<const N: usize>(eight: [u8; 8], set: [u8; N]) -> u64 {
+    let eight = u64::from_le_bytes(eight);
+    set.iter().fold(0, |found, &byte| found | places_of(eight, byte))
+}
+
+#[inline(always)]
+const fn places_of(eight: u64, byte: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let zero = eight ^ (ONES * byte as u64);
     zero.wrapping_sub(ONES) & !zero & (ONES << 7)
@@ -50,39 +59,61 @@ const ORDINARY: usize = 1024;
 /// Where `needle` first stands.
 #[inline(always)]
 pub(crate) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    if bytes.len() > ORDINARY {
-        return find_far(bytes, needle);
-    }
-    let first = *needle.first()?;
-    let mut from = 0;
-    loop {
-        let rest = bytes.get(from..)?;
-        let at = seek(rest, [first])?;
-        if rest.get(at..)?.starts_with(needle) {
-            return Some(from + at);
-        }
-        from += at + 1;
-    }
-}
-
-#[inline(never)]
-fn find_far(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    memmem::find(bytes, needle)
+    find_by(bytes, needle, if is_worse(needle.first()?, needle.last()?) { needle.len() - 1 } else { 0 })
 }
 
 /// Where `needle` last stands.
+#[inline(always)]
 pub(crate) fn rfind(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    rfind_by(bytes, needle, if is_worse(needle.last()?, needle.first()?) { 0 } else { needle.len() - 1 })
+}
+
+/// Whether a byte is the more frequent of two, so that the other is the one to look for: a mark is rarer than a letter.
+#[inline(always)]
+const fn is_worse(this: &u8, other: &u8) -> bool {
+    is_frequent(*this) && !is_frequent(*other)
+}
+
+#[inline(always)]
+const fn is_frequent(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b' ' | b'.' | b'-')
+}
+
+/// By the byte of the needle at `mark`.
+#[inline(never)]
+fn find_by(bytes: &[u8], needle: &[u8], mark: usize) -> Option<usize> {
+    if bytes.len() > ORDINARY {
+        return memmem::find(bytes, needle);
+    }
+    let byte = *needle.get(mark)?;
+    let mut from = mark;
+    loop {
+        let at = from + seek(bytes.get(from..)?, [byte])?;
+        if begins(bytes.get(at - mark..)?, needle) {
+            return Some(at - mark);
+        }
+        from = at + 1;
+    }
+}
+
+/// `starts_with`, for needles that are too short for a call of `memcmp`.
+#[inline(always)]
+fn begins(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.len() >= needle.len() && bytes.iter().zip(needle).all(|(a, b)| a == b)
+}
+
+#[inline(never)]
+fn rfind_by(bytes: &[u8], needle: &[u8], mark: usize) -> Option<usize> {
     if bytes.len() > ORDINARY {
         return memmem::rfind(bytes, needle);
     }
-    let last = *needle.last()?;
+    let byte = *needle.get(mark)?;
     let mut end = bytes.len();
-    while let Some(at) = memrchr(last, bytes.get(..end)?) {
-        let head = bytes.get(..=at)?;
-        if let Some(before) = head.strip_suffix(needle) {
-            return Some(before.len());
+    while let Some(at) = memrchr(byte, bytes.get(mark..end)?) {
+        if begins(bytes.get(at..)?, needle) {
+            return Some(at);
         }
-        end = at;
+        end = mark + at;
     }
     None
 }
