@@ -17,13 +17,19 @@ use crate::explanation::{event_view, offence_view, signal_view, subject};
 /// Options of `explain`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Address, network or account
+    /// Address, network, account, or an audit check such as TLS-002
     pub(crate) subject: String,
     /// Explain from these logs instead of asking the daemon: what the rules would have decided
     #[arg(long = "log", value_name = "FILE", num_args = 1..)]
     pub(crate) logs: Vec<std::path::PathBuf>,
     #[command(flatten)]
     pub(crate) print: remote::Print,
+}
+
+/// Explains an audit check; none if the subject is none.
+pub(crate) fn check(args: &Args) -> Option<anyhow::Result<Outcome>> {
+    let (family, check) = mailward_audit::find(&args.subject)?;
+    Some(remote::show(&super::audit::check_view(family.title, check), &args.print))
 }
 
 /// Lines that are shown of one subject.

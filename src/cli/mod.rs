@@ -1,6 +1,7 @@
 //! The command line: what each command takes, and the exit codes.
 
 mod analyze;
+mod audit;
 mod completions;
 mod config;
 mod explain;
@@ -57,13 +58,15 @@ enum Command {
     Unban(remote::UnbanArgs),
     /// Never ban an address or network; without one, show the list.
     Allow(remote::AllowArgs),
-    /// Why an address, network or account is banned, or is not: line, event, offence, signal, ban.
+    /// Why an address, network or account is banned, or is not; or what an audit check is about.
     Explain(explain::Args),
     /// What is going on: sources, networks and accounts of the last hour.
     Top(remote::Print),
     /// The configuration: every mistake, or every setting in force.
     #[command(subcommand)]
     Config(config::Command),
+    /// Inspect the whole mail server: what is wrong, the proof, and the fix.
+    Audit(Box<audit::Args>),
     /// The attacks in a log: what, from where, at whom, when, and what the rules would have done.
     Analyze(analyze::Args),
     /// Log lines into typed events, a JSON line each.
@@ -135,9 +138,13 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Ban(args) => daemon()?.ban(args),
         Command::Unban(args) => daemon()?.unban(args),
         Command::Allow(args) => daemon()?.allow(args),
-        Command::Explain(args) if args.logs.is_empty() => daemon()?.explain(args),
-        Command::Explain(args) => explain::run(config, args),
+        Command::Explain(args) => match explain::check(args) {
+            Some(explained) => explained,
+            None if args.logs.is_empty() => daemon()?.explain(args),
+            None => explain::run(config, args),
+        },
         Command::Top(print) => daemon()?.top(print),
+        Command::Audit(args) => audit::run(config, args),
         Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),
         Command::Replay(args) => replay::run(config, args),

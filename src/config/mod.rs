@@ -15,7 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use mistake::Mistake;
-pub(crate) use settings::{Auto, Mode, NamedNetwork, NeverBan, Settings, Sources};
+pub(crate) use settings::{Accepted, Auto, Mode, NamedNetwork, NeverBan, Resolver, Settings, Sources};
 pub(crate) use show::{Style, show};
 
 /// Where the configuration is, unless the command line says otherwise.

@@ -1,7 +1,9 @@
 //! The settings as the program uses them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use mailward_decide::{Budget, Ladder};
 use mailward_detect::{Capacity, Patience, Rules};
@@ -21,6 +23,7 @@ pub(crate) struct Settings {
     pub(crate) patience: Patience,
     pub(crate) memory: Capacity,
     pub(crate) retention: Retention,
+    pub(crate) audit: Audit,
     pub(crate) rules: Rules,
 }
 
@@ -157,4 +160,48 @@ pub(crate) struct NamedNetwork {
     pub(crate) network: Network,
     /// Whose it is; may be empty.
     pub(crate) comment: String,
+}
+
+/// `[audit]`: what is judged, how it is reached, and what was accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Audit {
+    /// The command before every command, to look into a container.
+    pub(crate) prefix: Auto<Vec<String>>,
+    /// docker-mailserver's Compose file.
+    pub(crate) compose_file: Auto<Option<PathBuf>>,
+    /// Mail domains, beside those that are found.
+    pub(crate) domains: Vec<String>,
+    /// Who is asked for DNS records.
+    pub(crate) resolver: Resolver,
+    /// Whether a few guessable passwords are tried against the stored hashes.
+    pub(crate) guess_passwords: bool,
+    /// Findings that the operator accepted.
+    pub(crate) accept: Vec<Accepted>,
+}
+
+/// Who is asked for DNS records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Resolver {
+    /// The first of /etc/resolv.conf.
+    #[default]
+    System,
+    /// Nobody.
+    None,
+    /// This one.
+    At(SocketAddr),
+}
+
+/// A finding that the operator accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// The check's id.
+    pub(crate) check: String,
+    /// The finding's subject; empty for all of the check's findings.
+    pub(crate) subject: String,
+    /// Why.
+    pub(crate) reason: String,
+    /// By whom.
+    pub(crate) owner: String,
+    /// The last day on which it holds.
+    pub(crate) until: Date,
 }

@@ -292,6 +292,38 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
         ],
     },
+    Section {
+        name: "audit",
+        about: "What `mailward audit` judges, how it is reached, and what was accepted.",
+        settings: &[
+            setting!(
+                "prefix",
+                audit.prefix,
+                "The command before every command, to look into a container: [\"docker\", \"exec\", \"-i\", \"mailserver\"]. [] is this host; \"auto\" finds docker-mailserver."
+            ),
+            setting!(
+                "compose-file",
+                audit.compose_file,
+                "docker-mailserver's Compose file, which tells where its configuration is; \"auto\" finds it."
+            ),
+            setting!("domains", audit.domains, "Mail domains, beside those that are found in the configuration."),
+            setting!(
+                "resolver",
+                audit.resolver,
+                "Who is asked for DNS records: \"system\", \"none\", or an address and port such as \"127.0.0.1:53\"."
+            ),
+            setting!(
+                "guess-passwords",
+                audit.guess_passwords,
+                "Whether a few guessable passwords are tried against the stored hashes, on this host alone."
+            ),
+            setting!(
+                "accept",
+                audit.accept,
+                "Findings that are accepted, each with a reason, who says so, and the last day on which it holds."
+            ),
+        ],
+    },
 ];
 
 /// What can be set of a rule, under `[rules.<id>]`.

@@ -30,6 +30,7 @@ const DOCUMENTS: &[Document] = &[
         text: |place| place.mailward(&["config", "show", "--defaults"]),
     },
     Document { path: "docs/dependencies.md", text: dependencies },
+    Document { path: "docs/checks.md", text: |_| Ok(crate::checks::document()) },
 ];
 
 /// What documents are made from.

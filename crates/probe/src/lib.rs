@@ -9,6 +9,7 @@ mod files;
 mod host;
 mod place;
 mod secret;
+pub mod talk;
 
 pub use collect::{Options, collect};
 pub use files::{Mount, Tree};

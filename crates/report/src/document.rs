@@ -33,6 +33,13 @@ pub enum Block {
     Columns(Columns),
     /// One thing led to the next.
     Chain(Vec<Link>),
+    /// Lines to take out of a file and to put in, as they stand.
+    Edit {
+        /// The file.
+        target: Shown,
+        /// The lines, with their signs.
+        lines: Vec<Cell>,
+    },
     /// Something that needs attention, and what to do.
     Notice {
         /// How much attention.

@@ -77,6 +77,7 @@ fn block(block: &Block) -> Markup {
         Block::Bars(bars) => chart::bars(bars),
         Block::Columns(columns) => chart::columns(columns),
         Block::Chain(links) => chain(links),
+        Block::Edit { target, lines } => edit(target, lines),
         Block::Notice { tone, title, body, remedy } => notice(*tone, title, body, remedy),
         Block::Detail { title, blocks, .. } => html! {
             details {
@@ -145,6 +146,15 @@ fn chain(links: &[Link]) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+fn edit(target: &Shown, lines: &[Cell]) -> Markup {
+    html! {
+        div.edit {
+            p { (target.as_str()) }
+            pre { @for line in lines { span class=(class(line.tone)) { (line.text.as_str()) } "\n" } }
         }
     }
 }

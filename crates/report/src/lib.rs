@@ -7,6 +7,7 @@
 
 mod at;
 pub mod attacks;
+pub mod audit;
 pub mod bans;
 mod chart;
 mod document;

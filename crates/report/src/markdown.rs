@@ -25,6 +25,7 @@ fn blocks(blocks: &[Block], level: usize, out: &mut String) {
             Block::Bars(shown) => out.push_str(&bars(shown)),
             Block::Columns(shown) => out.push_str(&columns(shown)),
             Block::Chain(links) => out.push_str(&chain(links)),
+            Block::Edit { target, lines } => out.push_str(&edit(target, lines)),
             Block::Notice { title, body, remedy, .. } => out.push_str(&notice(title, body, remedy)),
             Block::Detail { title, blocks: inner, .. } => {
                 out.push_str(&format!("{} {}\n", "#".repeat(level + 1), plain(&title.text)));
@@ -97,6 +98,14 @@ fn chain(links: &[Link]) -> String {
         }
     }
     out
+}
+
+/// A fence longer than any run of backticks inside.
+fn edit(target: &Shown, lines: &[Cell]) -> String {
+    let longest = lines.iter().flat_map(|line| line.text.as_str().split(|c| c != '`')).map(str::len).max();
+    let fence = "`".repeat(3.max(1 + longest.unwrap_or(0)));
+    let lines: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
+    format!("{}\n\n{fence}diff\n{lines}{fence}\n", code(target))
 }
 
 fn notice(title: &Shown, body: &Shown, remedy: &Shown) -> String {

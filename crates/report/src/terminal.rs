@@ -47,6 +47,7 @@ impl Page {
             Block::Bars(bars) => self.indented(|page| page.bars(bars)),
             Block::Columns(columns) => self.indented(|page| page.histogram(columns)),
             Block::Chain(links) => self.indented(|page| page.chain(links)),
+            Block::Edit { target, lines } => self.indented(|page| page.edit(target, lines)),
             Block::Notice { tone, title, body, remedy } => {
                 self.indented(|page| page.notice(*tone, title, body, remedy));
             }
@@ -201,6 +202,17 @@ impl Page {
                 self.line("↓");
             }
         }
+    }
+
+    /// The lines are copied: the terminal may wrap them.
+    fn edit(&mut self, target: &Shown, lines: &[Cell]) {
+        self.say(&[Cell::dim("edit "), Cell::strong(target.as_str())]);
+        self.indented(|page| {
+            for line in lines {
+                let text = page.mark(line);
+                page.line(&text);
+            }
+        });
     }
 
     fn notice(&mut self, tone: Tone, title: &Shown, body: &Shown, remedy: &Shown) {

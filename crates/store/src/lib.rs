@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod allowlist;
+mod audits;
 mod bans;
 mod batch;
 mod codes;
@@ -27,6 +28,7 @@ mod schema;
 mod signals;
 
 pub use allowlist::Allowed;
+pub use audits::Audits;
 pub use bans::{BanFilter, Chain, Lift, PastBan, Standing};
 pub use batch::{Batch, Counter, CursorAt, Decided, Lifted, Login, Recorded, Tally};
 pub use error::StoreError;

@@ -10,7 +10,7 @@ use super::super::settings::NamedNetwork;
 use super::{Field, Value, quoted, text, within, wrong};
 
 /// A list, in which each mistake is told.
-fn list<T>(
+pub(super) fn list<T>(
     key: &str,
     valid: &str,
     value: &Value<'_>,

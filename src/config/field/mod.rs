@@ -1,5 +1,6 @@
 //! Values of settings: how each type is read from TOML, and printed as TOML.
 
+mod audit;
 mod choice;
 mod list;
 

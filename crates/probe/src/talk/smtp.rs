@@ -1,0 +1,240 @@
+//! SMTP, as a stranger who wants to know what is refused (RFC 5321). Recipients are only named; no DATA is ever said.
+
+use std::time::Instant;
+
+use mailward_audit::Known;
+
+use super::line::Connection;
+use super::{Ended, Speaker};
+
+/// Where nobody's mail goes: a sender and a recipient that the server does not serve.
+const SENDER: &str = "mailward-audit@example.net";
+const STRANGER: &str = "mailward-audit@example.com";
+/// A mailbox that nobody has.
+const NOBODY: &str = "mailward-audit-no-such-mailbox-7c1f";
+
+/// Port 25, over four connections.
+pub(super) fn server(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
+    capabilities(speaker)?;
+    helo_rules(speaker)?;
+    recipients(speaker)?;
+    relay(speaker)?;
+    pipelining(speaker)
+}
+
+/// Ports 587 and 465, over one connection.
+pub(super) fn submission(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
+    let mut session = Session::open(speaker)?;
+    let offered = session.ehlo()?;
+    if session.speaker.target.implicit_tls {
+        session.speaker.talk.secured = Known::Is(offered);
+    } else {
+        session.speaker.talk.plain = Known::Is(offered.clone());
+        session.say("mail-before-tls", &[&format!("MAIL FROM:<{SENDER}>")])?;
+        session.reset()?;
+        if !session.starttls(&offered)? {
+            return Ok(());
+        }
+    }
+    session
+        .say("rcpt-without-login", &[&format!("MAIL FROM:<{SENDER}>"), &format!("RCPT TO:<{STRANGER}>")])?;
+    session.reset()?;
+    let domains = session.speaker.manners.domains.clone();
+    if let Some(domain) = domains.first() {
+        let own = format!("postmaster@{domain}");
+        session.say(
+            "own-rcpt-without-login",
+            &[&format!("MAIL FROM:<{SENDER}>"), &format!("RCPT TO:<{own}>")],
+        )?;
+    }
+    session.quit();
+    Ok(())
+}
+
+/// What is offered in clear and inside of TLS, and the commands that tell of users.
+fn capabilities(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
+    let mut session = Session::open(speaker)?;
+    let offered = session.ehlo()?;
+    session.speaker.talk.plain = Known::Is(offered.clone());
+    session.say("vrfy", &["VRFY postmaster"])?;
+    session.say("expn", &["EXPN postmaster"])?;
+    session.starttls(&offered)?;
+    session.quit();
+    Ok(())
+}
+
+/// Whether mail may begin without HELO, and with one that is no name.
+fn helo_rules(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
+    let domain = speaker.manners.domains.first().cloned();
+    let mut session = Session::open(speaker)?;
+    session.say("mail-without-helo", &[&format!("MAIL FROM:<{SENDER}>")])?;
+    session.reset()?;
+    let recipient = format!("RCPT TO:<postmaster@{}>", domain.unwrap_or_else(|| "localhost".to_owned()));
+    session.say("malformed-helo", &["HELO [", &format!("MAIL FROM:<{SENDER}>"), &recipient])?;
+    session.reset()?;
+    session.say("short-helo", &["HELO x", &format!("MAIL FROM:<{SENDER}>"), &recipient])?;
+    session.quit();
+    Ok(())
+}
+
+/// Mailboxes that must be there, one that must not, and the senders that may write to them.
+fn recipients(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
+    let domains: Vec<_> = speaker.manners.domains.iter().take(3).cloned().collect();
+    if domains.is_empty() {
+        return Ok(());
+    }
+    let mut session = Session::open(speaker)?;
+    session.ehlo()?;
+    for domain in &domains {
+        for role in ["postmaster", "abuse"] {
+            let rcpt = format!("RCPT TO:<{role}@{domain}>");
+            session.say(&format!("{role}@{domain}"), &["MAIL FROM:<>", &rcpt])?;
+            session.reset()?;
+        }
+        let from = format!("MAIL FROM:<{SENDER}>");
+        session.say(&format!("nobody@{domain}"), &[&from, &format!("RCPT TO:<{NOBODY}@{domain}>")])?;
+        session.reset()?;
+        let own = format!("MAIL FROM:<{NOBODY}@{domain}>");
+        session.say(&format!("from-own@{domain}"), &[&own, &format!("RCPT TO:<postmaster@{domain}>")])?;
+        session.reset()?;
+    }
+    session.quit();
+    Ok(())
+}
+
+/// Foreign recipients in all the spellings that were ever relayed by mistake.
+fn relay(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
+    let own = speaker.manners.domains.first().cloned().unwrap_or_else(|| "localhost".to_owned());
+    let (from, own_from) = (format!("MAIL FROM:<{SENDER}>"), format!("MAIL FROM:<postmaster@{own}>"));
+    let (user, foreign) = ("mailward-audit", "example.com");
+    let shapes = [
+        ("relay-plain", from.as_str(), format!("RCPT TO:<{STRANGER}>")),
+        ("relay-percent", &from, format!("RCPT TO:<{user}%{foreign}@{own}>")),
+        ("relay-bang", &from, format!("RCPT TO:<{foreign}!{user}>")),
+        ("relay-quoted", &from, format!("RCPT TO:<\"{STRANGER}\"@{own}>")),
+        ("relay-route", &from, format!("RCPT TO:<@{own}:{STRANGER}>")),
+        ("relay-literal", &from, format!("RCPT TO:<{user}@[192.0.2.1]>")),
+        ("relay-empty-sender", "MAIL FROM:<>", format!("RCPT TO:<{STRANGER}>")),
+        ("relay-own-sender", &own_from, format!("RCPT TO:<{STRANGER}>")),
+    ];
+    let mut session = Session::open(speaker)?;
+    session.ehlo()?;
+    for (name, from, to) in &shapes {
+        session.say(name, &[from, to])?;
+        session.reset()?;
+    }
+    session.quit();
+    Ok(())
+}
+
+/// Two commands before the first reply, which only a client that does not listen sends.
+fn pipelining(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
+    let mut session = Session::open(speaker)?;
+    let hello = format!("EHLO {}", session.speaker.manners.hello);
+    session.connection.send(format!("{hello}\r\nMAIL FROM:<{SENDER}>\r\n").as_bytes())?;
+    let _ = session.reply()?;
+    let reply = session.reply()?;
+    session.speaker.tried(
+        "unauthorised-pipelining",
+        false,
+        &[&hello, "MAIL FROM:<…> in the same packet"],
+        &reply,
+    );
+    session.quit();
+    Ok(())
+}
+
+struct Session<'s, 'a> {
+    connection: Connection,
+    speaker: &'s mut Speaker<'a>,
+    secured: bool,
+}
+
+impl<'s, 'a> Session<'s, 'a> {
+    fn open(speaker: &'s mut Speaker<'a>) -> Result<Self, Ended> {
+        let begun = Instant::now();
+        let connection = speaker.connect()?;
+        let secured = speaker.target.implicit_tls;
+        let mut session = Self { connection, speaker, secured };
+        let greeting = session.reply()?;
+        session.speaker.greeted(&greeting, begun);
+        Ok(session)
+    }
+
+    /// A whole reply, its lines joined by a blank.
+    fn reply(&mut self) -> Result<String, Ended> {
+        Ok(join(&self.reply_lines()?))
+    }
+
+    fn reply_lines(&mut self) -> Result<Vec<String>, Ended> {
+        let lines = self.connection.lines(|line| line.as_bytes().get(3) != Some(&b'-'))?;
+        let last = lines.last().map_or("", String::as_str);
+        // RFC 5321 section 3.8: the server goes away, and wants nothing more from us.
+        if last.starts_with("421") { Err(Ended(last.to_owned())) } else { Ok(lines) }
+    }
+
+    fn command(&mut self, line: &str) -> Result<String, Ended> {
+        self.connection.send(format!("{line}\r\n").as_bytes())?;
+        self.reply()
+    }
+
+    fn ehlo(&mut self) -> Result<Vec<String>, Ended> {
+        let hello = format!("EHLO {}\r\n", self.speaker.manners.hello);
+        self.connection.send(hello.as_bytes())?;
+        let lines = self.reply_lines()?;
+        Ok(lines.iter().skip(1).filter_map(|line| line.get(4..)).map(str::to_owned).collect())
+    }
+
+    /// Says lines until one is refused; the last one said is what the answer is to.
+    fn say(&mut self, name: &str, lines: &[&str]) -> Result<(), Ended> {
+        let mut sent = Vec::new();
+        let mut reply = String::new();
+        for line in lines {
+            reply = self.command(line)?;
+            sent.push(*line);
+            if !reply.starts_with(['2', '3']) {
+                break;
+            }
+        }
+        self.speaker.tried(name, self.secured, &sent, &reply);
+        Ok(())
+    }
+
+    fn reset(&mut self) -> Result<(), Ended> {
+        self.command("RSET").map(|_| ())
+    }
+
+    /// Whether TLS began; what is offered inside is kept.
+    fn starttls(&mut self, offered: &[String]) -> Result<bool, Ended> {
+        if !offered.iter().any(|line| line.eq_ignore_ascii_case("STARTTLS")) {
+            return Ok(false);
+        }
+        let reply = self.command("STARTTLS")?;
+        if !reply.starts_with('2') {
+            self.speaker.talk.secured = Known::Unread(format!("STARTTLS was refused: {reply}"));
+            return Ok(false);
+        }
+        if let Err(error) = self.connection.secure(&self.speaker.target.host) {
+            self.speaker.talk.secured = Known::Unread(format!("the TLS handshake failed: {error}"));
+            return Ok(false);
+        }
+        self.secured = true;
+        let offered = self.ehlo()?;
+        self.speaker.talk.secured = Known::Is(offered);
+        Ok(true)
+    }
+
+    /// Says goodbye; whether the server answers does not matter any more.
+    fn quit(mut self) {
+        let _ = self.command("QUIT");
+    }
+}
+
+fn join(lines: &[String]) -> String {
+    let mut whole = lines.first().cloned().unwrap_or_default();
+    for line in lines.iter().skip(1) {
+        whole.push(' ');
+        whole.push_str(line.get(4..).unwrap_or_default());
+    }
+    whole
+}

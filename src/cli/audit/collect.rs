@@ -1,0 +1,305 @@
+//! Where the server is, and what is asked of it.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mailward_audit::facts::{Deployment, Dns, Facts, Talk};
+use mailward_audit::{Known, Server};
+use mailward_probe::dns::{self, Plan};
+use mailward_probe::talk::{self, Manners, Target};
+use mailward_report::attacks::AttackReport;
+use mailward_report::audit::AuditReport;
+use mailward_source::Spec;
+
+use super::log;
+use crate::cli::Usage;
+use crate::config::discover::{Container, Host, look, specs};
+use crate::config::{Auto, Resolver, Settings};
+
+/// What is looked at.
+#[derive(Debug, clap::Args)]
+pub(super) struct Scope {
+    /// Look at this host from outside, over the network alone; name it once more for each further host
+    #[arg(long, value_name = "HOST")]
+    remote: Vec<String>,
+    /// The container that the mail server runs in: short for a prefix of `docker exec -i NAME`
+    #[arg(long, value_name = "NAME", conflicts_with = "remote")]
+    container: Option<String>,
+    /// The command before every command, in one argument: "podman exec -i mailserver" [default: as configured]
+    #[arg(long, value_name = "WORDS", conflicts_with_all = ["container", "remote"])]
+    prefix: Option<String>,
+    /// docker-mailserver's Compose file [default: as configured, or found]
+    #[arg(long, value_name = "FILE", conflicts_with = "remote")]
+    compose: Option<PathBuf>,
+    /// A mail domain, beside those that are found
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    domains: Vec<String>,
+    /// Who is asked for DNS records: system, none, or an address and port [default: as configured]
+    #[arg(long, value_name = "SERVER")]
+    resolver: Option<String>,
+    /// Log files, instead of those that are found
+    #[arg(long = "log", value_name = "FILE", num_args = 1.., conflicts_with = "remote")]
+    logs: Vec<PathBuf>,
+    /// No log is read
+    #[arg(long, conflicts_with = "logs")]
+    no_log: bool,
+    /// No connection is opened, neither to a mail port nor to a resolver
+    #[arg(long, conflicts_with = "remote")]
+    offline: bool,
+    /// Allow probes that leave a trace on the server
+    #[arg(long)]
+    active: bool,
+    /// Try a few guessable passwords against the stored hashes, on this host alone
+    #[arg(long)]
+    guess_passwords: bool,
+    /// Read backups in whole, and whatever else takes longer than a moment
+    #[arg(long)]
+    deep: bool,
+}
+
+/// Collects everything that the scope allows, and the statistics of the log.
+pub(super) fn collect(
+    config: Option<&Path>,
+    settings: &Settings,
+    scope: &Scope,
+) -> anyhow::Result<(Facts, Option<AttackReport>)> {
+    let bar = spinner();
+    let resolver = resolver(settings, scope)?;
+    let (mut facts, attacks) = match scope.remote.as_slice() {
+        [] => local(config, settings, scope, &bar)?,
+        hosts => (outside(hosts, scope), None),
+    };
+    if !scope.offline {
+        network(&mut facts, settings, scope, resolver, &bar)?;
+    }
+    bar.finish_and_clear();
+    Ok((facts, attacks))
+}
+
+/// What is seen from within: commands, files, machine, log.
+fn local(
+    config: Option<&Path>,
+    settings: &Settings,
+    scope: &Scope,
+    bar: &ProgressBar,
+) -> anyhow::Result<(Facts, Option<AttackReport>)> {
+    let place = Place::find(settings, scope)?;
+    let logs = logs(settings, scope, &place);
+    let options = mailward_probe::Options {
+        prefix: place.prefix,
+        deployment: place.deployment,
+        compose: place.compose,
+        logs: logs.clone(),
+        deep: scope.deep,
+        guess_passwords: scope.guess_passwords || settings.audit.guess_passwords,
+        active: scope.active,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..mailward_probe::Options::default()
+    };
+    let mut facts = mailward_probe::collect(&options, &|step| bar.set_message(step.to_owned()));
+    bar.set_message("log");
+    let Some((attacks, log)) = log::read(config, logs)? else { return Ok((facts, None)) };
+    facts.log = log;
+    Ok((facts, Some(attacks)))
+}
+
+/// Facts of which only the network will tell more.
+fn outside(hosts: &[String], scope: &Scope) -> Facts {
+    let mut facts = Facts::default();
+    facts.about.version = env!("CARGO_PKG_VERSION").to_owned();
+    facts.about.taken = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    facts.about.host = hosts.join(", ");
+    facts.about.remote = true;
+    facts.about.active = scope.active;
+    facts
+}
+
+/// Which deployment, and how its programs are reached.
+struct Place {
+    prefix: Vec<String>,
+    deployment: Deployment,
+    compose: Option<PathBuf>,
+    /// The container's log on this host.
+    log: Option<PathBuf>,
+}
+
+impl Place {
+    fn find(settings: &Settings, scope: &Scope) -> anyhow::Result<Self> {
+        let named = match (&scope.compose, &settings.audit.compose_file) {
+            (Some(path), _) | (None, Auto::Set(Some(path))) => Some(readable(path)?),
+            _ => None,
+        };
+        let looks = named.is_none() && settings.audit.compose_file == Auto::Auto;
+        // Anybody may write a Compose file into his home directory.
+        let found = if looks { look(&Host::this(), None).containers } else { Vec::new() };
+        let container: Option<Container> = found.into_iter().find(|container| container.trusted);
+        let log = container.as_ref().and_then(|container| container.log.clone());
+        let compose = named.or_else(|| container.map(|container| container.compose));
+        let asked = match (&scope.prefix, &scope.container, &settings.audit.prefix) {
+            (Some(words), ..) => Some(words.split_whitespace().map(str::to_owned).collect()),
+            (None, Some(name), _) => Some(docker(name)),
+            (None, None, Auto::Set(prefix)) => Some(prefix.clone()),
+            (None, None, Auto::Auto) => None,
+        };
+        let prefix: Vec<String> = asked.unwrap_or_else(|| {
+            compose.as_deref().map(|path| docker(&container_name(path))).unwrap_or_default()
+        });
+        let deployment = if compose.is_some() { Deployment::DockerMailserver } else { Deployment::Plain };
+        Ok(Self { prefix, deployment, compose, log })
+    }
+}
+
+fn docker(name: &str) -> Vec<String> {
+    ["docker", "exec", "-i", name].map(str::to_owned).to_vec()
+}
+
+fn readable(path: &Path) -> anyhow::Result<PathBuf> {
+    match std::fs::canonicalize(path) {
+        Ok(path) => Ok(path),
+        Err(error) => {
+            Err(Usage(format!("cannot read {}: {error}; give the Compose file's path", path.display()))
+                .into())
+        }
+    }
+}
+
+/// What the Compose file calls the container; docker-mailserver's own files say `mailserver`.
+fn container_name(compose: &Path) -> String {
+    let text = std::fs::read_to_string(compose).unwrap_or_default();
+    let name = text.lines().find_map(|line| line.trim().strip_prefix("container_name:"));
+    name.map_or("mailserver", |name| name.trim().trim_matches(['"', '\''])).to_owned()
+}
+
+/// The logs to read: named ones, else the container's, else those that the daemon would read.
+fn logs(settings: &Settings, scope: &Scope, place: &Place) -> Vec<PathBuf> {
+    if scope.no_log {
+        return Vec::new();
+    }
+    if !scope.logs.is_empty() {
+        return scope.logs.clone();
+    }
+    let inside = place.compose.as_deref().and_then(log_beside).or_else(|| place.log.clone());
+    let found = match inside {
+        Some(log) => vec![log],
+        None => specs(&settings.sources, &Host::this())
+            .into_iter()
+            .filter_map(|spec| match spec {
+                Spec::File(path) => Some(path),
+                _ => None,
+            })
+            .collect(),
+    };
+    found.into_iter().filter(|path| path.is_file()).collect()
+}
+
+fn log_beside(compose: &Path) -> Option<PathBuf> {
+    let containers = look(&Host::at(compose.parent()?), None).containers;
+    let log = containers.into_iter().find_map(|container| container.log)?;
+    // Found below the Compose file's directory as if that were the root.
+    Some(compose.parent()?.join(log.strip_prefix("/").unwrap_or(&log)))
+}
+
+fn resolver(settings: &Settings, scope: &Scope) -> anyhow::Result<Resolver> {
+    match &scope.resolver {
+        None => Ok(settings.audit.resolver),
+        Some(name) => Resolver::named(name).ok_or_else(|| {
+            Usage(format!(
+                "--resolver {name}: write system, none, or an address and port such as 127.0.0.1:53"
+            ))
+            .into()
+        }),
+    }
+}
+
+/// What the ports and the DNS answer.
+fn network(
+    facts: &mut Facts,
+    settings: &Settings,
+    scope: &Scope,
+    resolver: Resolver,
+    bar: &ProgressBar,
+) -> anyhow::Result<()> {
+    let targets = targets(facts, scope)?;
+    let mut plan = Plan::of(facts);
+    let named = scope.domains.iter().chain(&settings.audit.domains).map(|name| name.to_ascii_lowercase());
+    plan.domains.extend(named);
+    plan.domains.sort();
+    plan.domains.dedup();
+    plan.hosts.extend(scope.remote.iter().filter(|host| host.parse::<IpAddr>().is_err()).cloned());
+    bar.set_message("mail ports");
+    facts.talks = talks(&targets, &plan.domains);
+    bar.set_message("DNS");
+    facts.dns = match resolver {
+        Resolver::None => Dns {
+            resolver: Known::Unread("no resolver: the configuration says \"none\"".to_owned()),
+            ..Dns::default()
+        },
+        Resolver::System => dns::collect(&plan),
+        Resolver::At(server) => dns::collect(&Plan { resolver: Some(server), ..plan }),
+    };
+    Ok(())
+}
+
+/// The ports to talk to: of the hosts that were named, else of this very machine.
+fn targets(facts: &Facts, scope: &Scope) -> anyhow::Result<Vec<Target>> {
+    let mut hosts: Vec<(String, IpAddr)> = Vec::new();
+    for host in &scope.remote {
+        let found = (host.as_str(), 25_u16).to_socket_addrs();
+        let addresses: Vec<_> = found
+            .map_err(|error| Usage(format!("--remote {host}: {error}; give a host name or an address")))?
+            .collect();
+        hosts.extend(addresses.into_iter().map(|address| (host.clone(), address.ip())));
+    }
+    if scope.remote.is_empty() {
+        hosts.push((name(facts), IpAddr::from([127, 0, 0, 1])));
+    }
+    let ports = |(host, address): &(String, IpAddr)| {
+        let (host, address) = (host.clone(), *address);
+        talk::PORTS.into_iter().map(move |(port, service, implicit_tls)| Target {
+            host: host.clone(),
+            address: SocketAddr::new(address, port),
+            service,
+            implicit_tls,
+        })
+    };
+    Ok(hosts.iter().flat_map(ports).collect())
+}
+
+/// What the server calls itself.
+fn name(facts: &Facts) -> String {
+    let server = Server::new(facts);
+    let named = server.postfix().ok().and_then(|postfix| postfix.value("myhostname"));
+    named.filter(|name| name.contains('.')).unwrap_or_else(|| facts.about.host.clone())
+}
+
+fn talks(targets: &[Target], domains: &[String]) -> Vec<Talk> {
+    let manners = Manners {
+        hello: "mailward-audit.example.net".to_owned(),
+        domains: domains.to_vec(),
+        deadline: Duration::from_secs(10),
+    };
+    std::thread::scope(|scope| {
+        let manners = &manners;
+        let running: Vec<_> =
+            targets.iter().map(|target| scope.spawn(move || talk::talk(target, manners))).collect();
+        running.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    })
+}
+
+/// Puts the statistics of the log into the report.
+pub(super) fn with_log(report: &mut AuditReport, facts: &Facts, attacks: Option<AttackReport>) {
+    report.attacks = attacks;
+    let _ = facts;
+}
+
+/// What is being done, on a terminal; nothing in a pipe.
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
