@@ -2,6 +2,7 @@
 //! answer. Changes nothing, and every look has a deadline.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 mod collect;
 pub mod commands;
 pub mod dns;
