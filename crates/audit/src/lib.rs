@@ -12,6 +12,7 @@ mod checks;
 pub mod dms;
 pub mod dovecot;
 pub mod facts;
+pub mod fail2ban;
 mod finding;
 mod judge;
 pub mod postfix;
