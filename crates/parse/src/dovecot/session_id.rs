@@ -24,17 +24,18 @@ fn decode(id: &[u8]) -> Option<(i64, IpAddr)> {
     let mut bytes = [0_u8; 24];
     let bytes = bytes.get_mut(..if id.len() == 16 { 12 } else { 24 })?;
     (id.len() == 16 || id.len() == 32).then_some(())?;
-    let mut valid = true;
+    // The bits of all the values; only those of NO_DIGIT go beyond six.
+    let mut seen = 0;
     for (four, three) in id.chunks_exact(4).zip(bytes.chunks_exact_mut(3)) {
         let mut bits = 0_u32;
         for &digit in four {
             let value = BASE64.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT);
-            valid &= value != NO_DIGIT;
-            bits = bits << 6 | u32::from(value & 63);
+            seen |= value;
+            bits = bits << 6 | u32::from(value);
         }
         three.copy_from_slice(bits.to_be_bytes().get(1..)?);
     }
-    valid.then_some(())?;
+    (seen < 64).then_some(())?;
     let micros = bytes.get(..6)?.iter().rev().fold(0_i64, |micros, &b| micros << 8 | i64::from(b));
     let address = match bytes.get(8..)? {
         v4 if v4.len() == 4 => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(v4).ok()?)),

@@ -19,7 +19,7 @@ mod warning;
 
 use mailward_model::{Client, Event, EventKind, Program, Reason, Stage, Text};
 
-use crate::scan::{peer, rsplit, split};
+use crate::scan::{peer, rsplit, seek, split};
 use crate::{policyd_spf, postgrey};
 
 /// Reads a line whose tag is `postfix[-x]/(.../)?daemon`.
@@ -191,18 +191,11 @@ fn queue_id(message: &[u8]) -> Option<(&[u8], &[u8])> {
     if let Some(text) = message.strip_prefix(b"NOQUEUE: ") {
         return Some((b"", text));
     }
-    let mut both = SHORT | LONG;
-    for (at, &b) in message.iter().enumerate().take(32) {
-        if b == b':' {
-            let text = message.get(at + 1..)?.strip_prefix(b" ")?;
-            return (at >= 6).then_some((message.get(..at)?, text));
-        }
-        both &= QUEUE_ID_BYTES.get(usize::from(b))?;
-        if both == 0 {
-            return None;
-        }
-    }
-    None
+    let at = seek(message.get(..32).unwrap_or(message), [b':']).filter(|at| *at >= 6)?;
+    let (id, text) = message.split_at_checked(at)?;
+    let kinds = id.iter().map(|&b| QUEUE_ID_BYTES.get(usize::from(b)).copied().unwrap_or(0));
+    let is_id = kinds.fold(SHORT | LONG, |both, kind| both & kind) != 0;
+    Some((id, text.strip_prefix(b": ")?)).filter(|_| is_id)
 }
 
 const SHORT: u8 = 1;
