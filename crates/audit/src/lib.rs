@@ -14,6 +14,7 @@ pub mod dovecot;
 pub mod facts;
 pub mod fail2ban;
 mod finding;
+pub mod firewall;
 mod judge;
 pub mod postfix;
 pub mod questions;
