@@ -42,15 +42,31 @@ pub fn collect(options: &Options, progress: &dyn Fn(&str)) -> Facts {
     let place = Place::behind(&options.prefix);
     let tree = tree(options, &place);
     let mut facts = Facts { about: about(options), ..Facts::default() };
-    progress("commands");
-    facts.said = commands::collect(&place, options.deployment);
-    progress("files");
-    facts.files = files::collect(&tree, options.deployment, &wanted(options), &facts.said);
-    progress("machine");
-    let names = host::Names::of(&tree);
-    facts.host = host::collect(&tree, &names, &mut facts.said, &facts.files);
-    names.give(&mut facts.files);
+    std::thread::scope(|scope| {
+        // These wait for nothing else, and a queue whose server is down takes its second.
+        let queue = scope.spawn(|| host::queue(&place));
+        let backups = scope.spawn(|| host::backups(&backup_directories(options), options.deep));
+        progress("commands");
+        facts.said = commands::collect(&place, options.deployment);
+        progress("files");
+        facts.files = files::collect(&tree, options.deployment, &wanted(options), &facts.said);
+        progress("machine");
+        let names = host::Names::of(&tree);
+        facts.host = host::collect(&tree, &names, &mut facts.said, &facts.files, options.deep);
+        names.give(&mut facts.files);
+        facts.host.backups = backups.join().unwrap_or_default();
+        facts.host.queue = queue.join().unwrap_or_default();
+    });
+    host::count_corrupt(&mut facts.host.queue, &facts.files);
     facts
+}
+
+/// The directories that were named, and those beside the compose file.
+fn backup_directories(options: &Options) -> Vec<PathBuf> {
+    let beside = options.compose.as_deref().and_then(Path::parent);
+    let beside =
+        beside.into_iter().flat_map(|directory| ["backup", "backups"].map(|name| directory.join(name)));
+    options.backups.iter().cloned().chain(beside).collect()
 }
 
 fn about(options: &Options) -> About {

@@ -20,6 +20,34 @@ pub struct Host {
     pub space: Known<Vec<Space>>,
     /// The mail queue.
     pub queue: Known<Queue>,
+    /// Backups that were found, in the directories named and in the usual places.
+    pub backups: Known<Vec<Backup>>,
+}
+
+/// A backup: an archive, or the state that a backup program keeps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Backup {
+    /// Where it is.
+    pub path: String,
+    /// The program that made it, where it keeps a state of its own: `restic`, `borg`; empty for an archive.
+    pub tool: String,
+    /// What the first bytes say it is: `gzip`, `xz`, `zstd`, `bzip2`, `tar`, `zip`, `age`, `openpgp`, `openssl`, `sql`; empty if unknown.
+    pub format: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was changed last, seconds since 1970.
+    pub modified: i64,
+    /// Permission bits.
+    pub mode: u32,
+    /// The number of the file system that it is on.
+    pub device: u64,
+    /// Whether its contents are encrypted.
+    pub encrypted: Known<bool>,
+    /// What is wrong with it; empty if it was read to its end and nothing is. Only looked at thoroughly in a deep audit.
+    pub broken: Known<String>,
+    /// Names in it, at most 2,000.
+    pub contents: Known<Vec<String>>,
 }
 
 /// A socket that listens.

@@ -1,5 +1,6 @@
 //! The machine, or the container: sockets, processes, addresses, packages, space, queue.
 
+mod backups;
 mod names;
 mod packages;
 mod processes;
@@ -17,7 +18,9 @@ use mailward_host::run::Limits;
 use crate::files::{Files, Tree};
 use crate::place::Place;
 
+pub(crate) use backups::read as backups;
 pub(crate) use names::Names;
+pub(crate) use queue::{count_corrupt, read as queue};
 
 /// Enough for a machine with thousands of processes and sockets.
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(5), max_output: 16 << 20 };
@@ -28,22 +31,24 @@ pub(crate) fn collect(
     names: &Names,
     said: &mut BTreeMap<String, Known<Said>>,
     files: &Files,
+    deep: bool,
 ) -> Host {
     let place = tree.place();
     let installed = packages::installed(said);
-    std::thread::scope(|scope| {
-        let packages = scope.spawn(|| packages::with_candidates(place, installed));
-        let queue = scope.spawn(|| queue::read(place, files));
-        let (processes, listeners) = (processes::read(place, names), sockets::read(place));
-        Host {
-            listeners,
-            processes,
+    let (policy, mut host) = std::thread::scope(|scope| {
+        let policy = scope.spawn(|| packages::policy(place, &installed, files, deep));
+        let host = Host {
+            listeners: sockets::read(place),
+            processes: processes::read(place, names),
             addresses: addresses(place),
             space: space::read(tree, said, files),
-            packages: packages.join().unwrap_or_default(),
-            queue: queue.join().unwrap_or_default(),
-        }
-    })
+            ..Host::default()
+        };
+        (policy.join().unwrap_or_default(), host)
+    });
+    host.packages = packages::with_candidates(installed, &policy);
+    said.insert("apt-cache policy".to_owned(), policy);
+    host
 }
 
 /// `ip -j addr`: an interface has addresses.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use mailward_audit::Known;
 use mailward_audit::facts::{Package, Said};
 
-use super::text;
+use super::LIMITS;
+use crate::files::Files;
 use crate::place::Place;
 
 /// What names of packages begin with.
@@ -90,14 +91,33 @@ fn package(line: &str) -> Option<Package> {
     state.starts_with("ii").then_some(Package { name, version, ..Package::default() })
 }
 
-/// With the versions that an update would install. Nothing is fetched and no cache is written.
-pub(crate) fn with_candidates(place: &Place, installed: Known<Vec<Package>>) -> Known<Vec<Package>> {
+/// What `apt-cache policy` said of packages; nothing is fetched. Without its cache it takes seconds to say so, which only a deep look
+/// waits for.
+pub(crate) fn policy(
+    place: &Place,
+    installed: &Known<Vec<Package>>,
+    files: &Files,
+    deep: bool,
+) -> Known<Said> {
+    let Known::Is(packages) = installed else { return Known::Unasked };
+    let cached = matches!(files.get("/var/cache/apt/pkgcache.bin"), Some(Known::Is(_)));
+    if !cached && !deep {
+        return Known::Unread(
+            "the package manager has no cache here; a deep audit asks it all the same".to_owned(),
+        );
+    }
+    let words: Vec<&str> = ["apt-cache", "policy"]
+        .into_iter()
+        .chain(packages.iter().map(|package| package.name.as_str()))
+        .collect();
+    place.run(&words, LIMITS)
+}
+
+/// With the versions that an update would install.
+pub(crate) fn with_candidates(installed: Known<Vec<Package>>, policy: &Known<Said>) -> Known<Vec<Package>> {
     let Known::Is(mut packages) = installed else { return installed };
-    let options = ["apt-cache", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache=", "policy"];
-    let words: Vec<&str> =
-        options.into_iter().chain(packages.iter().map(|package| package.name.as_str())).collect();
-    if let Ok(policy) = text::<()>(place, &words) {
-        let candidates = candidates(&policy);
+    if let Known::Is(policy) = policy {
+        let candidates = candidates(&policy.stdout);
         for package in &mut packages {
             if let Some((version, security)) =
                 candidates.get(&package.name).filter(|(version, _)| *version != package.version)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mailward_audit::Known;
-use mailward_audit::facts::{Queue, Queued};
+use mailward_audit::facts::{File, Queue, Queued};
 use mailward_host::run::Limits;
 
 use crate::files::Files;
@@ -37,13 +37,13 @@ struct Recipient {
     delay_reason: String,
 }
 
-/// Reads the queue of a place. Corrupt files are counted among those that were found.
-pub(crate) fn read(place: &Place, files: &Files) -> Known<Queue> {
+/// Reads the queue of a place.
+pub(crate) fn read(place: &Place) -> Known<Queue> {
     match place.raw(&["postqueue", "-j"], LIMITS) {
         Known::Is(output) if output.status.success() => {
             let text = String::from_utf8_lossy(&output.stdout);
             let messages = text.lines().filter_map(message).take(MESSAGES).collect();
-            Known::Is(Queue { messages, corrupt: corrupt(files) })
+            Known::Is(Queue { messages, corrupt: 0 })
         }
         Known::Is(output) if output.status.code() == Some(127) => Known::Absent,
         Known::Is(output) => {
@@ -83,11 +83,14 @@ fn message(line: &str) -> Option<Queued> {
     })
 }
 
-fn corrupt(files: &Files) -> u64 {
-    files
-        .iter()
-        .filter(|(path, file)| matches!(file, Known::Is(_)) && path.contains("/postfix/corrupt/"))
-        .count() as u64
+/// Counts corrupt files among those that were found.
+pub(crate) fn count_corrupt(queue: &mut Known<Queue>, files: &Files) {
+    if let Known::Is(queue) = queue {
+        let corrupt = |(path, file): &(&String, &Known<File>)| {
+            matches!(file, Known::Is(_)) && path.contains("/postfix/corrupt/")
+        };
+        queue.corrupt = files.iter().filter(corrupt).count() as u64;
+    }
 }
 
 #[cfg(test)]
