@@ -198,7 +198,12 @@ fn examine(backup: &mut Backup) {
     if !tester.is_empty()
         && let Known::Is(said) = Place::here().run(&[tester, "-t", &backup.path], DEEP)
     {
-        let why = said.stderr.lines().next().unwrap_or("its checksum is wrong").to_owned();
+        let why = said
+            .stderr
+            .lines()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("its checksum is wrong")
+            .to_owned();
         backup.broken = Known::Is(if said.status == Some(0) { String::new() } else { why });
     }
     let listing = match backup.format.as_str() {
