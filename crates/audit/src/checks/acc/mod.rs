@@ -1,94 +1,83 @@
 //! Accounts, aliases, filters.
 
-use crate::{Check, NotYet};
+mod alias;
+mod backend;
+mod filters;
+mod names;
+mod routes;
+mod sieve;
+mod stored;
+
+use std::collections::BTreeSet;
+
+use crate::check::could_not_tell;
+use crate::facts::Account;
+use crate::{Check, Evidence, NotYet, Server, Untold};
 
 /// The checks, by id.
-pub(crate) const CHECKS: &[&Check] = &[];
+pub(crate) const CHECKS: &[&Check] = &[
+    &stored::ACC_001,
+    &stored::ACC_002,
+    &stored::ACC_003,
+    &stored::ACC_004,
+    &stored::ACC_005,
+    &stored::ACC_006,
+    &names::ACC_007,
+    &names::ACC_008,
+    &names::ACC_009,
+    &names::ACC_010,
+    &names::ACC_011,
+    &routes::ACC_012,
+    &routes::ACC_013,
+    &filters::ACC_014,
+    &filters::ACC_015,
+    &routes::ACC_016,
+    &routes::ACC_017,
+    &backend::ACC_018,
+    &routes::ACC_019,
+    &backend::ACC_020,
+];
 
 /// The rows that no check proves yet, by id.
-pub(crate) const NOT_YET: &[NotYet] = &[
-    NotYet {
-        id: "ACC-001",
-        title: "Password stored in clear or reversible (PLAIN, CLEARTEXT, CRAM-MD5, DIGEST-MD5, base64)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-002",
-        title: "Weak hash (DES-crypt, MD5-CRYPT, SHA/SSHA, LDAP-MD5, NTLM)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-003",
-        title: "Work factor too low (SHA512-CRYPT < 5000 rounds explicit, bcrypt < 10, argon2 m < 19 MiB)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-004",
-        title: "Guessable password: equals user, domain, role word, or in a short embedded list",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-005",
-        title: "Two accounts share one hash (same salt) or unsalted equal value",
-        because: "nobody has written it",
-    },
-    NotYet { id: "ACC-006", title: "Empty password", because: "nobody has written it" },
-    NotYet {
-        id: "ACC-007",
-        title: "Role, test or default accounts can log in (test, admin/admin, info, scanner, guest)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-008",
-        title: "Dormant: no login for 180 days though enabled",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-009",
-        title: "Account listed twice (first wins, second is dead or the other way)",
-        because: "nobody has written it",
-    },
-    NotYet { id: "ACC-010", title: "Account in a domain we do not serve", because: "nobody has written it" },
-    NotYet {
-        id: "ACC-011",
-        title: "Mailbox without account (leaver's data), or account without mailbox",
-        because: "nobody has written it",
-    },
-    NotYet { id: "ACC-012", title: "Alias loop", because: "nobody has written it" },
-    NotYet {
-        id: "ACC-013",
-        title: "Alias to a local address that does not exist",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-014",
-        title: "Whole mailbox forwarded outside (alias, Sieve redirect without condition)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-015",
-        title: "Sieve that hides mail (discard/redirect on \"invoice\", \"security\", \"password\")",
-        because: "nobody has written it",
-    },
-    NotYet { id: "ACC-016", title: "Catch-all address", because: "nobody has written it" },
-    NotYet {
-        id: "ACC-017",
-        title: "Role mailboxes missing: postmaster, abuse, and those named in DMARC rua, TLS-RPT, CAA iodef, security.txt",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-018",
-        title: "System users (root, sync) can log in to mail (pam/passwd passdb)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-019",
-        title: "Alias pipes to a script writable by others",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "ACC-020",
-        title: "No second factor or app passwords for any account, passwords shared with other systems",
-        because: "nobody has written it",
-    },
-];
+pub(crate) const NOT_YET: &[NotYet] = &[];
+
+/// The accounts that can log in.
+///
+/// # Errors
+/// When no file of them could be read.
+fn accounts<'a>(server: &Server<'a>) -> Result<Vec<&'a Account>, Untold> {
+    let known = match server.facts.accounts.get() {
+        Ok(known) => known,
+        Err(Untold::CouldNotTell(why)) => {
+            return could_not_tell(format!("the accounts are not known: {why}"));
+        }
+        Err(why) => return Err(why),
+    };
+    Ok(known.iter().filter(|account| !account.locked).collect())
+}
+
+/// Their names, in lower case.
+fn account_names(server: &Server<'_>) -> Option<BTreeSet<String>> {
+    let known = server.facts.accounts.known()?;
+    Some(
+        known
+            .iter()
+            .filter(|account| !account.master)
+            .map(|account| account.name.to_ascii_lowercase())
+            .collect(),
+    )
+}
+
+/// An account as evidence: where it stands, its name and what is told of it.
+fn seen(account: &Account, what: &str) -> Evidence {
+    Evidence { place: account.place.clone(), seen: format!("{}: {what}", account.name) }
+}
+
+/// A list of names, cut after ten.
+fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.into_iter().collect();
+    match names.get(..10) {
+        Some(first) if names.len() > 10 => format!("{} and {} more", first.join(", "), names.len() - 10),
+        _ => names.join(", "),
+    }
+}
