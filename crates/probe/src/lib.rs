@@ -11,6 +11,7 @@ mod host;
 mod place;
 mod secret;
 pub mod talk;
+pub mod tls;
 
 pub use collect::{Options, collect};
 pub use files::{Mount, Tree};

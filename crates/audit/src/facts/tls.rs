@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Known;
 use crate::Untold;
-pub use certificate::{Certificate, Chain, CertificateKey, Trust};
+pub use certificate::{Certificate, CertificateKey, Chain, Trust};
 pub use group::{Group, GroupKind};
 pub use suite::{Suite, SuiteClass};
 

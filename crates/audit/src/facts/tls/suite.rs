@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 #[serde(from = "String", into = "String")]
 pub struct Suite(pub u16);
 
-/// Suites that share a weakness or a strength, the weakest first; a server has some of a class or none of it.
+/// Suites that share a weakness or a strength, in the order to ask for them: the weakest first, and finite-field DH last, because a
+/// server that has no parameters for it may choose it all the same and then fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SuiteClass {
@@ -27,10 +28,6 @@ pub enum SuiteClass {
     Anonymous,
     /// Keys exchanged under the certificate's key itself: no forward secrecy.
     Static,
-    /// Ephemeral DH with CBC.
-    DheCbc,
-    /// Ephemeral DH with an AEAD.
-    Dhe,
     /// Ephemeral EC, RSA certificate, CBC.
     EcdheRsaCbc,
     /// Ephemeral EC, ECDSA certificate, CBC.
@@ -39,6 +36,10 @@ pub enum SuiteClass {
     EcdheRsa,
     /// Ephemeral EC, ECDSA certificate, AEAD.
     EcdheEcdsa,
+    /// Ephemeral DH with CBC.
+    DheCbc,
+    /// Ephemeral DH with an AEAD.
+    Dhe,
     /// The suites of TLS 1.3.
     Tls13,
 }
@@ -147,7 +148,7 @@ impl From<String> for Suite {
 }
 
 impl SuiteClass {
-    /// All, the weakest first.
+    /// All, in that order.
     pub const ALL: [Self; 14] = [
         Self::Null,
         Self::Export,
@@ -156,14 +157,26 @@ impl SuiteClass {
         Self::Block64,
         Self::Anonymous,
         Self::Static,
-        Self::DheCbc,
-        Self::Dhe,
         Self::EcdheRsaCbc,
         Self::EcdheEcdsaCbc,
         Self::EcdheRsa,
         Self::EcdheEcdsa,
+        Self::DheCbc,
+        Self::Dhe,
         Self::Tls13,
     ];
+
+    /// Whether its keys are exchanged over an elliptic curve and vouched for by a certificate.
+    #[must_use]
+    pub const fn is_ecdhe(self) -> bool {
+        matches!(self, Self::EcdheRsaCbc | Self::EcdheEcdsaCbc | Self::EcdheRsa | Self::EcdheEcdsa)
+    }
+
+    /// Whether its keys are exchanged over a finite field and vouched for by a certificate.
+    #[must_use]
+    pub const fn is_dhe(self) -> bool {
+        matches!(self, Self::DheCbc | Self::Dhe)
+    }
 
     /// Its suites.
     pub fn suites(self) -> impl Iterator<Item = Suite> {
