@@ -93,13 +93,14 @@ impl Plan<'_> {
         for prefix in SERVICES {
             self.ask("SRV", &format!("{prefix}.{domain}"));
         }
-        for prefix in CONVENIENCE.iter().chain(&[NOBODY]) {
+        for prefix in CONVENIENCE.iter().chain(&[NOBODY, "www"]) {
             self.ask("A", &format!("{prefix}.{domain}"));
             self.ask("AAAA", &format!("{prefix}.{domain}"));
         }
         for kind in ["MX", "TXT"] {
             self.ask(kind, &format!("{NOBODY}.{domain}"));
         }
+        self.ask("TXT", &format!("www.{domain}"));
         self.tls_reports(domain);
         self.name_servers(domain);
     }
@@ -184,6 +185,9 @@ impl Plan<'_> {
     fn address(&mut self, address: IpAddr) {
         let pointer = address::pointer(address);
         self.ask("PTR", &pointer);
+        if self.dns.outside {
+            self.ask("NS", &format!(". @{address}"));
+        }
         let kind = if address.is_ipv4() { "A" } else { "AAAA" };
         for name in self.records("PTR", &pointer).iter().take(5) {
             self.ask(kind, name);

@@ -27,6 +27,8 @@ pub struct Dns {
     pub answers: BTreeMap<String, Known<Answer>>,
     /// Documents fetched by HTTPS, by URL: MTA-STS policies, BIMI images.
     pub fetched: BTreeMap<String, Known<Fetched>>,
+    /// Whether the questions come from outside of the server, so that its port 53 may be asked as a stranger.
+    pub outside: bool,
     /// Zones of the block lists that are asked about the server's addresses and domains.
     pub lists: Vec<String>,
     /// The keys that outgoing mail is signed with, and key files that no table names.
@@ -82,6 +84,8 @@ pub struct Answer {
     pub ttl: u32,
     /// When the first of the signatures over the records ends, seconds since 1970; none if they are not signed.
     pub signed_until: Option<i64>,
+    /// When that signature begins.
+    pub signed_from: Option<i64>,
     /// The code of the same question with checking disabled (CD), asked after `SERVFAIL`.
     pub unchecked: Option<String>,
     /// How long the answer took, milliseconds.
@@ -102,6 +106,8 @@ pub struct Fetched {
     pub redirect: Option<String>,
     /// What is wrong with the server's certificate; empty if nothing is.
     pub certificate: String,
+    /// Why the server gave no answer though it was reached: the connection was refused, no TLS, no HTTP.
+    pub failure: String,
 }
 
 impl Dns {

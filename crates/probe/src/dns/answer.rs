@@ -34,13 +34,15 @@ pub(super) fn read(message: &Message, question: &str, millis: u32) -> Answer {
         .unwrap_or_default();
     let asked: Vec<&Record> =
         message.answers.iter().filter(|record| u16::from(record.record_type()) == kind).collect();
+    let signature = message.answers.iter().filter_map(signature).min();
     Answer {
         code: code(message).to_owned(),
         records: asked.iter().map(|record| presented(&record.data)).collect(),
         aliases: aliases(message),
         authenticated: message.metadata.authentic_data,
         ttl: asked.iter().map(|record| record.ttl).min().unwrap_or_default(),
-        signed_until: message.answers.iter().filter_map(expiration).min(),
+        signed_until: signature.map(|(until, _)| until),
+        signed_from: signature.map(|(_, from)| from),
         unchecked: None,
         millis,
     }
@@ -60,14 +62,17 @@ fn aliases(message: &Message) -> Vec<String> {
     found
 }
 
-/// When a signature ends: the fifth field (RFC 4034 3.1), modulo 2^32 (3.1.5), which is good until 2106.
-fn expiration(record: &Record) -> Option<i64> {
+/// When a signature ends and begins: the fifth and sixth field (RFC 4034 3.1), modulo 2^32 (3.1.5), which is good until 2106.
+fn signature(record: &Record) -> Option<(i64, i64)> {
     let RData::Unknown { rdata, .. } = &record.data else { return None };
     if u16::from(record.record_type()) != RRSIG {
         return None;
     }
-    let field = rdata.anything.get(8..12)?;
-    Some(i64::from(u32::from_be_bytes(field.try_into().ok()?)))
+    let field = |from: usize| {
+        let octets = rdata.anything.get(from..from + 4)?;
+        Some(i64::from(u32::from_be_bytes(octets.try_into().ok()?)))
+    };
+    Some((field(8)?, field(12)?))
 }
 
 fn named(name: &Name) -> String {

@@ -45,6 +45,9 @@ impl Fetch {
                 Ok(fetched) => return Known::Is(fetched),
                 Err(error) => match certificate_of(&error) {
                     Some(certificate) => return Known::Is(Fetched { certificate, ..Fetched::default() }),
+                    None if is_answer(&error) => {
+                        return Known::Is(Fetched { failure: error.to_string(), ..Fetched::default() });
+                    }
                     None => why = format!("{place} did not serve {url}: {error}; try: curl -v {url}"),
                 },
             }
@@ -122,6 +125,13 @@ fn certificate_of(error: &io::Error) -> Option<String> {
     }
 }
 
+/// Whether the server is at fault, and not the way to it.
+fn is_answer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, InvalidData, UnexpectedEof};
+    let kinds = [ConnectionRefused, ConnectionReset, InvalidData, UnexpectedEof, io::ErrorKind::Other];
+    kinds.contains(&error.kind())
+}
+
 fn response(bytes: &[u8]) -> Option<Fetched> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(bytes.get(..end)?);
@@ -142,6 +152,7 @@ fn response(bytes: &[u8]) -> Option<Fetched> {
         body: String::from_utf8_lossy(body).into_owned(),
         redirect: header("location").filter(|_| (300..400).contains(&status)).map(str::to_owned),
         certificate: String::new(),
+        failure: String::new(),
     })
 }
 

@@ -38,6 +38,8 @@ pub struct Plan {
     pub hosts: Vec<String>,
     /// Its addresses as the Internet sees them; those of `hosts` are added.
     pub addresses: Vec<String>,
+    /// Whether the server is looked at from outside.
+    pub outside: bool,
     /// Zones of block lists.
     pub lists: Vec<String>,
     /// The keys that mail is signed with.
@@ -56,6 +58,7 @@ impl Default for Plan {
             domains: Vec::new(),
             hosts: Vec::new(),
             addresses: Vec::new(),
+            outside: false,
             lists: Vec::new(),
             signing: Known::Unasked,
             fetch: Fetch::default(),
@@ -72,6 +75,7 @@ pub fn collect(plan: &Plan) -> Dns {
         domains: plan.domains.clone(),
         hosts: plan.hosts.clone(),
         addresses: plan.addresses.clone(),
+        outside: plan.outside,
         lists: plan.lists.clone(),
         signing: plan.signing.clone(),
         ..Dns::default()

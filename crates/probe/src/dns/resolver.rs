@@ -78,7 +78,8 @@ impl Resolver {
             None => (question, Some(self.address)),
         };
         let Some(server) = server else { return Known::Unread(format!("{question} names no server")) };
-        let recursive = server == self.address;
+        // The root is asked of a server itself to learn whether it serves strangers.
+        let recursive = server == self.address || asked == "NS .";
         match exchange(server, asked, Asking { recursive, unchecked: false }, end) {
             Ok((message, millis)) => Known::Is(self.understood(&message, asked, millis, recursive, end)),
             Err(error) => Known::Unread(error.to_string()),

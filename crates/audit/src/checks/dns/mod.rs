@@ -1,112 +1,172 @@
 //! Names, addresses, trust.
 
-use crate::{Check, NotYet};
+mod address;
+mod authority;
+mod exchanger;
+mod resolver;
+mod signed;
+mod zone;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::check::not_applicable;
+use crate::facts::Dns;
+use crate::records::address::special;
+use crate::{Check, Finding, Judged, NotYet, Outcome, Remedy, Server, Untold, questions};
 
 /// The checks, by id.
-pub(crate) const CHECKS: &[&Check] = &[];
+pub(crate) const CHECKS: &[&Check] = &[
+    &exchanger::DNS_001,
+    &exchanger::DNS_002,
+    &exchanger::DNS_003,
+    &exchanger::DNS_004,
+    &exchanger::DNS_005,
+    &exchanger::DNS_006,
+    &address::DNS_007,
+    &address::DNS_008,
+    &address::DNS_009,
+    &address::DNS_010,
+    &address::DNS_011,
+    &signed::DNS_012,
+    &signed::DNS_013,
+    &signed::DNS_014,
+    &authority::DNS_015,
+    &authority::DNS_016,
+    &zone::DNS_017,
+    &zone::DNS_018,
+    &zone::DNS_019,
+    &zone::DNS_020,
+    &zone::DNS_021,
+    &resolver::DNS_022,
+    &resolver::DNS_023,
+    &exchanger::DNS_024,
+    &resolver::DNS_026,
+];
 
 /// The rows that no check proves yet, by id.
-pub(crate) const NOT_YET: &[NotYet] = &[
-    NotYet {
-        id: "DNS-001",
-        title: "Receiving domain without MX (implicit A)",
-        because: "nobody has written it",
-    },
-    NotYet { id: "DNS-002", title: "MX points to a CNAME", because: "nobody has written it" },
-    NotYet { id: "DNS-003", title: "MX name has no address", because: "nobody has written it" },
-    NotYet {
-        id: "DNS-004",
-        title: "MX resolves to private, loopback or documentation space",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-005",
-        title: "MX target is an IP literal or invalid host name",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-006",
-        title: "Null MX together with other MX, or on a domain that sends and receives",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-007",
-        title: "No PTR for a sending address (each family)",
-        because: "nobody has written it",
-    },
-    NotYet { id: "DNS-008", title: "PTR does not resolve back (FCrDNS)", because: "nobody has written it" },
-    NotYet { id: "DNS-009", title: "PTR looks dynamic or generic", because: "nobody has written it" },
-    NotYet {
-        id: "DNS-010",
-        title: "HELO name has no address or not this server's",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-011",
-        title: "IPv6 used for sending without PTR/SPF, or MX without IPv6",
-        because: "nobody has written it",
-    },
-    NotYet { id: "DNS-012", title: "Mail domain or MX zone not signed", because: "nobody has written it" },
-    NotYet {
-        id: "DNS-013",
-        title: "Signature broken (bogus): validating senders cannot deliver",
-        because: "nobody has written it",
-    },
-    NotYet { id: "DNS-014", title: "Signatures end soon", because: "nobody has written it" },
-    NotYet {
-        id: "DNS-015",
-        title: "One name server only, or all in one network",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-016",
-        title: "Name servers disagree (serial, MX set, SPF) or are lame",
-        because: "nobody has written it",
-    },
-    NotYet { id: "DNS-017", title: "No CAA", because: "nobody has written it" },
-    NotYet {
-        id: "DNS-018",
-        title: "CAA excludes the CA in use: next renewal fails",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-019",
-        title: "Wildcard MX/TXT answers for every subdomain",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-020",
-        title: "Service records missing or lead to cleartext (_imap, _pop3, _submission on 25)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-021",
-        title: "Dangling name: MX, SPF include, DKIM/MTA-STS/autodiscover CNAME to a name that nobody owns",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-022",
-        title: "Server resolves through a public resolver or one that does not validate",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-023",
-        title: "Recursive resolver on the mail host answers the world",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-024",
-        title: "Second MX is weaker (no TLS, no filter, accepts unknown recipients)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-025",
-        title: "Route of the MX prefix not covered by a valid ROA",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "DNS-026",
-        title: "Resolver on the server does not answer, or takes over a second",
-        because: "nobody has written it",
-    },
-];
+pub(crate) const NOT_YET: &[NotYet] = &[NotYet {
+    id: "DNS-025",
+    title: "Route of the MX prefix not covered by a valid ROA",
+    because: "no answer of the DNS says it; it takes RPKI data, which the audit does not fetch",
+}];
+
+/// The mail domains.
+///
+/// # Errors
+/// When none is known.
+pub(crate) fn domains<'a>(server: &Server<'a>) -> Result<&'a [String], Untold> {
+    let dns = &server.facts.dns;
+    if dns.domains.is_empty() {
+        dns.resolver.get()?;
+        return not_applicable("no mail domain is known; name one with --domain");
+    }
+    Ok(&dns.domains)
+}
+
+/// The mail domains' exchangers, without null MX and what is no name.
+///
+/// # Errors
+/// When no domain is known, or the DNS does not tell.
+pub(crate) fn exchangers(server: &Server<'_>) -> Result<BTreeSet<String>, Untold> {
+    let mut hosts = BTreeSet::new();
+    for domain in domains(server)? {
+        let all = server.facts.dns.exchangers(domain)?;
+        hosts.extend(all.into_iter().map(|(_, host)| host).filter(|host| host != "."));
+    }
+    if hosts.is_empty() { not_applicable("no mail domain has an MX record") } else { Ok(hosts) }
+}
+
+/// The addresses that the Internet sees.
+///
+/// # Errors
+/// When none is known.
+pub(crate) fn addresses(server: &Server<'_>) -> Result<Vec<IpAddr>, Untold> {
+    let dns = &server.facts.dns;
+    let found: Vec<IpAddr> =
+        questions::addresses(dns).into_iter().filter(|address| special(*address).is_none()).collect();
+    if found.is_empty() {
+        dns.resolver.get()?;
+        return not_applicable("no public address of the server is known; name one with --address");
+    }
+    Ok(found)
+}
+
+/// The name that the server gives when it sends.
+///
+/// # Errors
+/// When none is known.
+pub(crate) fn helo(server: &Server<'_>) -> Result<String, Untold> {
+    let configured = server.postfix().ok().and_then(|postfix| postfix.value("smtp_helo_name"));
+    let known =
+        configured.filter(|name| name.contains('.')).or_else(|| server.facts.dns.hosts.first().cloned());
+    match known {
+        Some(name) => Ok(name.to_ascii_lowercase()),
+        None => {
+            server.facts.dns.resolver.get()?;
+            not_applicable("the server's name is not known; name it with --host")
+        }
+    }
+}
+
+/// Judges each by itself: a finding for each that has the weakness; what could not be told of one does not hide it in another.
+pub(crate) fn each<T>(
+    all: impl IntoIterator<Item = T>,
+    shown: &str,
+    mut judge: impl FnMut(T) -> Result<Option<Finding>, Untold>,
+) -> Judged {
+    let (mut findings, mut untold, mut passed) = (Vec::new(), None, false);
+    for one in all {
+        match judge(one) {
+            Ok(Some(finding)) => findings.push(finding),
+            Ok(None) => passed = true,
+            Err(could_not @ Untold::CouldNotTell(_)) => untold = Some(could_not),
+            Err(other) => untold = untold.or(Some(other)),
+        }
+    }
+    match untold {
+        Some(Untold::CouldNotTell(why)) if findings.is_empty() => Err(Untold::CouldNotTell(why)),
+        Some(why) if findings.is_empty() && !passed => Err(why),
+        None if findings.is_empty() && !passed => not_applicable("there is nothing that it is about"),
+        _ => Ok(Outcome::of(findings, shown)),
+    }
+}
+
+/// Judges each mail domain.
+pub(crate) fn each_domain(
+    server: &Server<'_>,
+    shown: &str,
+    judge: impl Fn(&Dns, &str) -> Result<Option<Finding>, Untold>,
+) -> Judged {
+    each(domains(server)?, shown, |domain| judge(&server.facts.dns, domain))
+}
+
+/// Judges each exchanger.
+pub(crate) fn each_exchanger(
+    server: &Server<'_>,
+    shown: &str,
+    judge: impl Fn(&Dns, &str) -> Result<Option<Finding>, Untold>,
+) -> Judged {
+    each(exchangers(server)?, shown, |host| judge(&server.facts.dns, &host))
+}
+
+/// That something could not be told.
+pub(crate) fn untold<T>(why: impl Into<String>) -> Result<T, Untold> {
+    crate::check::could_not_tell(why)
+}
+
+/// A record to publish, and how to see it.
+pub(crate) fn publish(advice: &str, record: &str) -> Remedy {
+    let mut words = record.split_whitespace();
+    let (name, kind) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
+    Remedy::new(advice)
+        .add("DNS", &[record])
+        .apply("publish it where the zone is kept")
+        .prove(format!("dig +short {kind} {name}"))
+}
+
+/// Whether a domain says that it takes no mail (RFC 7505).
+pub(crate) fn is_parked(dns: &Dns, domain: &str) -> Result<bool, Untold> {
+    let all = dns.exchangers(domain)?;
+    Ok(!all.is_empty() && all.iter().all(|(_, host)| host == "."))
+}

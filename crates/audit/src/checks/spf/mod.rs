@@ -1,54 +1,73 @@
 //! SPF.
 
-use crate::{Check, NotYet};
+mod form;
+mod limits;
+mod policy;
+
+use super::dns::{domains, each_domain};
+use crate::check::not_applicable;
+use crate::records::spf::{Tree, is_meant, is_record, tree};
+use crate::{Check, Finding, Judged, NotYet, Server, Untold};
 
 /// The checks, by id.
-pub(crate) const CHECKS: &[&Check] = &[];
+pub(crate) const CHECKS: &[&Check] = &[
+    &form::SPF_001,
+    &form::SPF_002,
+    &form::SPF_003,
+    &limits::SPF_004,
+    &limits::SPF_005,
+    &policy::SPF_006,
+    &policy::SPF_007,
+    &limits::SPF_008,
+    &policy::SPF_009,
+    &policy::SPF_010,
+    &policy::SPF_011,
+    &form::SPF_012,
+    &limits::SPF_013,
+    &policy::SPF_014,
+    &form::SPF_015,
+];
 
 /// The rows that no check proves yet, by id.
-pub(crate) const NOT_YET: &[NotYet] = &[
-    NotYet { id: "SPF-001", title: "No record on a domain that sends", because: "nobody has written it" },
-    NotYet { id: "SPF-002", title: "More than one record (permerror)", because: "nobody has written it" },
-    NotYet { id: "SPF-003", title: "Syntax error", because: "nobody has written it" },
-    NotYet { id: "SPF-004", title: "More than 10 DNS look-ups", because: "nobody has written it" },
-    NotYet { id: "SPF-005", title: "More than 2 void look-ups", because: "nobody has written it" },
-    NotYet { id: "SPF-006", title: "+all, ?all, or no all", because: "nobody has written it" },
-    NotYet { id: "SPF-007", title: "ptr mechanism", because: "nobody has written it" },
-    NotYet { id: "SPF-008", title: "Include loop or missing target", because: "nobody has written it" },
-    NotYet {
-        id: "SPF-009",
-        title: "This server's sending address is not covered",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "SPF-010",
-        title: "Authorises an unreasonably large range (shared clouds, /16 and wider)",
-        because: "nobody has written it",
-    },
-    NotYet { id: "SPF-011", title: "HELO name has no SPF", because: "nobody has written it" },
-    NotYet {
-        id: "SPF-012",
-        title: "Terms after all, or redirect beside all (ignored)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "SPF-013",
-        title: "Record over 512 octets in one answer, or mx with more than 10 hosts",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "SPF-014",
-        title: "Names that do not send (web hosts, parked domains, subdomains with A) lack -all",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "SPF-015",
-        title: "Deprecated type 99 or Sender-ID spf2.0 record",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "SPF-016",
-        title: "Includes a provider nobody here uses any more",
-        because: "nobody has written it",
-    },
-];
+pub(crate) const NOT_YET: &[NotYet] = &[NotYet {
+    id: "SPF-016",
+    title: "Includes a provider nobody here uses any more",
+    because: "who sends in a domain's name shows in received DMARC reports, which are not read yet",
+}];
+
+/// Judges the record of each domain that has one, with all that it includes.
+fn each_record(
+    server: &Server<'_>,
+    shown: &str,
+    judge: impl Fn(&str, &Tree) -> Result<Option<Finding>, Untold>,
+) -> Judged {
+    each_domain(server, shown, |dns, domain| {
+        let tree = tree(dns, domain);
+        if tree.own().is_none() {
+            tree.complete()?;
+            return not_applicable(format!("{domain} has no SPF record, or several"));
+        }
+        judge(domain, &tree)
+    })
+}
+
+/// The texts that are SPF records, and those that are meant to be.
+fn records_of<'a>(server: &Server<'a>, domain: &str) -> Result<(Vec<&'a str>, Vec<&'a str>), Untold> {
+    let texts = server.facts.dns.records("TXT", domain)?.iter().map(String::as_str);
+    let meant: Vec<&str> = texts.filter(|text| is_record(text) || is_meant(text)).collect();
+    Ok(meant.into_iter().partition(|text| is_record(text)))
+}
+
+/// A record that fits most: the domain's exchangers and nobody else.
+fn usual(domain: &str) -> String {
+    format!("{domain}. IN TXT \"v=spf1 mx -all\"")
+}
+
+/// As [`each_record`], for what needs no record.
+fn each_name(
+    server: &Server<'_>,
+    shown: &str,
+    judge: impl Fn(&str) -> Result<Option<Finding>, Untold>,
+) -> Judged {
+    super::dns::each(domains(server)?, shown, |domain| judge(domain))
+}

@@ -1,38 +1,60 @@
 //! MTA-STS.
 
-use crate::{Check, NotYet};
+mod policy;
+mod record;
+
+use super::dns::each_domain;
+use crate::check::{could_not_tell, not_applicable};
+use crate::facts::{Dns, Fetched, Known};
+use crate::records::sts::{Policy, is_meant, url};
+use crate::{Check, Finding, Judged, NotYet, Server, Untold};
 
 /// The checks, by id.
-pub(crate) const CHECKS: &[&Check] = &[];
+pub(crate) const CHECKS: &[&Check] = &[
+    &record::STS_001,
+    &record::STS_002,
+    &record::STS_003,
+    &policy::STS_004,
+    &policy::STS_005,
+    &policy::STS_006,
+    &policy::STS_007,
+];
 
 /// The rows that no check proves yet, by id.
-pub(crate) const NOT_YET: &[NotYet] = &[
-    NotYet {
-        id: "STS-001",
-        title: "No MTA-STS and no DANE: TLS can be stripped",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "STS-002",
-        title: "TXT record malformed, several, bad id",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "STS-003",
-        title: "Policy cannot be fetched (certificate, redirect, type, 404)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "STS-004",
-        title: "MX host absent from an enforce policy: mail is lost",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "STS-005",
-        title: "MX certificate would fail an enforce policy",
-        because: "nobody has written it",
-    },
-    NotYet { id: "STS-006", title: "Mode testing/none for months", because: "nobody has written it" },
-    NotYet { id: "STS-007", title: "max_age under a day or over a year", because: "nobody has written it" },
-    NotYet { id: "STS-008", title: "Policy text changed, id did not", because: "nobody has written it" },
-];
+pub(crate) const NOT_YET: &[NotYet] = &[NotYet {
+    id: "STS-008",
+    title: "Policy text changed, id did not",
+    because: "it takes the policy of an earlier audit, and checks see the facts of one audit only",
+}];
+
+/// The texts at `_mta-sts` that are meant as records; none means that the domain does not take part.
+fn announced<'a>(dns: &'a Dns, domain: &str) -> Result<Vec<&'a str>, Untold> {
+    let texts = dns.records("TXT", &format!("_mta-sts.{domain}"))?;
+    let meant: Vec<&str> = texts.iter().map(String::as_str).filter(|text| is_meant(text)).collect();
+    if meant.is_empty() { not_applicable(format!("{domain} does not announce MTA-STS")) } else { Ok(meant) }
+}
+
+fn fetched<'a>(dns: &'a Dns, domain: &str) -> Result<&'a Fetched, Untold> {
+    let url = url(domain);
+    match dns.fetched.get(&url) {
+        Some(Known::Is(fetched)) => Ok(fetched),
+        Some(other) => other.get(),
+        None => could_not_tell(format!("{url} was not fetched")),
+    }
+}
+
+/// Judges each policy that was fetched.
+fn each_policy(
+    server: &Server<'_>,
+    shown: &str,
+    judge: impl Fn(&Dns, &str, &Policy) -> Result<Option<Finding>, Untold>,
+) -> Judged {
+    each_domain(server, shown, |dns, domain| {
+        announced(dns, domain)?;
+        let fetched = fetched(dns, domain)?;
+        if fetched.status != 200 || !fetched.certificate.is_empty() {
+            return not_applicable(format!("the policy of {domain} cannot be fetched"));
+        }
+        judge(dns, domain, &Policy::read(&fetched.body))
+    })
+}

@@ -1,6 +1,124 @@
-//! Cases of the DMR family.
+//! Cases of the DMARC family.
 
+use mailward_audit::facts::Known;
+
+use super::dns::{KEY, but, key, with, zone};
 use crate::Case;
 
 /// The cases, by id.
-pub(crate) const CASES: &[Case] = &[];
+pub(crate) const CASES: &[Case] = &[
+    Case {
+        id: "DMR-001",
+        fails: || with(zone(), "TXT _dmarc.example.org", &[]),
+        shows: "no DMARC record holds for example.org",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-002",
+        fails: || with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=none", "v=DMARC1; p=reject"]),
+        shows: "has 2 DMARC records",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-003",
+        fails: || with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=none rua=mailto:dmarc@example.org"]),
+        shows: "p=none rua=mailto:dmarc@example.org is not none",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-004",
+        fails: || with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=none; rua=mailto:dmarc@example.org"]),
+        shows: "policy for example.org is none",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-005",
+        fails: || with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=reject; pct=50"]),
+        shows: "pct=50",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-006",
+        fails: || with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=reject; sp=none"]),
+        shows: "sp=none under p=reject",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-007",
+        fails: || with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=reject"]),
+        shows: "asks for no reports",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-008",
+        fails: || {
+            with(
+                with(
+                    zone(),
+                    "TXT _dmarc.example.org",
+                    &["v=DMARC1; p=reject; rua=mailto:r@reports.example.net"],
+                ),
+                "MX reports.example.net",
+                &["10 mx.example.net"],
+            )
+        },
+        shows: "example.org._report._dmarc.reports.example.net",
+        passes: || {
+            with(
+                with(
+                    zone(),
+                    "TXT _dmarc.example.org",
+                    &["v=DMARC1; p=reject; rua=mailto:r@reports.example.net"],
+                ),
+                "TXT example.org._report._dmarc.reports.example.net",
+                &["v=DMARC1"],
+            )
+        },
+    },
+    Case {
+        id: "DMR-009",
+        fails: || {
+            with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=reject; rua=mailto:r@gone.example.org"])
+        },
+        shows: "neither MX nor address",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-010",
+        fails: || with(zone(), "TXT example.org", &["v=spf1 mx -all", "v=DMARC1; p=reject"]),
+        shows: "stands at example.org",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-011",
+        fails: || {
+            but(
+                with(
+                    zone(),
+                    "TXT _dmarc.example.org",
+                    &["v=DMARC1; p=reject; adkim=s; rua=mailto:d@example.org"],
+                ),
+                |facts| {
+                    facts.dns.signing =
+                        Known::Is(vec![key("mail.example.org", "mail", KEY, &["*@example.org"])])
+                },
+            )
+        },
+        shows: "wants exact alignment",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-012",
+        fails: || {
+            with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=reject; ri=3600; rua=mailto:d@example.org"])
+        },
+        shows: "ri=3600",
+        passes: zone,
+    },
+    Case {
+        id: "DMR-013",
+        fails: || with(with(zone(), "MX example.org", &["0 ."]), "TXT example.org", &["v=spf1 a -all"]),
+        shows: "v=spf1 -all",
+        passes: || with(with(zone(), "MX example.org", &["0 ."]), "TXT example.org", &["v=spf1 -all"]),
+    },
+];
