@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::thread;
 
 use foldhash::quality::RandomState;
 use mailward_decide::NeverBan;
@@ -180,24 +181,29 @@ impl Census {
 
     /// The report of all that was counted.
     pub(super) fn report(self, inputs: Vec<String>, never: &NeverBan) -> AttackReport {
-        let (attacks, not_attacks) = self.attacks();
-        AttackReport {
-            inputs,
-            window: self.window(),
-            programs: self.programs(),
-            attacks,
-            not_attacks,
-            by_kind: self.by_kind(),
-            sources: self.sources.values().filter(|source| source.sum.count > 0).count() as u64,
-            by_source: self.by_source(never),
-            by_network: self.by_network(),
-            by_account: self.by_account(),
-            by_hour: Timeline::hourly(self.moments()),
-            timeline: Timeline::fitting(self.moments()),
-            logins: self.logins(),
-            decisions: self.decisions,
-            refusals: self.refusals,
-        }
+        let mut report = thread::scope(|scope| {
+            // Half of the work, for another processor.
+            let attacks = scope.spawn(|| self.attacks());
+            let mut report = AttackReport {
+                inputs,
+                window: self.window(),
+                programs: self.programs(),
+                by_kind: self.by_kind(),
+                sources: self.sources.values().filter(|source| source.sum.count > 0).count() as u64,
+                by_source: self.by_source(never),
+                by_network: self.by_network(),
+                by_account: self.by_account(),
+                by_hour: Timeline::hourly(self.moments()),
+                timeline: Timeline::fitting(self.moments()),
+                logins: self.logins(),
+                ..AttackReport::default()
+            };
+            (report.attacks, report.not_attacks) =
+                attacks.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            report
+        });
+        (report.decisions, report.refusals) = (self.decisions, self.refusals);
+        report
     }
 
     fn window(&self) -> Window {
@@ -257,7 +263,7 @@ impl Census {
     }
 
     fn by_kind(&self) -> Vec<KindCount> {
-        let mut kinds: HashMap<OffenceKind, KindCount> = HashMap::new();
+        let mut kinds: Table<OffenceKind, KindCount> = Table::default();
         for source in self.sources.values() {
             for (kind, count) in &source.kinds {
                 let entry = kinds.entry(*kind).or_default();
@@ -294,19 +300,19 @@ impl Census {
 
     fn by_network(&self) -> Vec<NetworkCount> {
         let around = |address: &IpAddr| Network::around(*address, if address.is_ipv4() { 24 } else { 48 });
-        let mut networks: HashMap<Network, (u64, u64, HashMap<OffenceKind, u64>)> = HashMap::new();
+        let mut networks: Table<Network, (u64, u64, Table<OffenceKind, u64>)> = Table::default();
         for (address, source) in self.sources.iter().filter(|(_, source)| source.sum.count > 0) {
             let (count, sources, kinds) = networks.entry(around(address)).or_default();
             (*count, *sources) = (*count + source.sum.count, *sources + 1);
             source.kinds.iter().for_each(|(kind, count)| *kinds.entry(*kind).or_default() += count);
         }
-        let mut logins: HashMap<Network, u64> = HashMap::new();
+        let mut logins: Table<Network, u64> = Table::default();
         for (address, count) in &self.logins {
             *logins.entry(around(address)).or_default() += count;
         }
         let mut all: Vec<_> = networks.into_iter().collect();
         all.sort_by_key(|(network, (count, ..))| (std::cmp::Reverse(*count), *network));
-        let row = |(network, (count, sources, kinds)): (Network, (u64, u64, HashMap<OffenceKind, u64>))| {
+        let row = |(network, (count, sources, kinds)): (Network, (u64, u64, Table<OffenceKind, u64>))| {
             NetworkCount {
                 network: network.to_string(),
                 count,
@@ -368,11 +374,11 @@ pub(super) fn add(table: &mut Table<Box<str>, u64>, name: &str, more: u64) {
 #[derive(Debug, Default)]
 pub(super) struct Found {
     sum: Sum,
-    pub(super) sources: HashMap<IpAddr, u64>,
-    pub(super) accounts: HashMap<Box<str>, u64>,
-    reasons: HashMap<&'static str, u64>,
-    services: HashMap<Box<str>, u64>,
-    pub(super) guesses: HashSet<u64>,
+    pub(super) sources: Table<IpAddr, u64>,
+    pub(super) accounts: Table<Box<str>, u64>,
+    reasons: Table<&'static str, u64>,
+    services: Table<Box<str>, u64>,
+    pub(super) guesses: HashSet<u64, RandomState>,
 }
 
 impl Found {
@@ -383,7 +389,7 @@ impl Found {
             *self.reasons.entry(reason).or_default() += sum.count;
         }
         if !service.is_empty() {
-            *self.services.entry(service.into()).or_default() += sum.count;
+            add(&mut self.services, service, sum.count);
         }
     }
 

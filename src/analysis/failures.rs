@@ -1,8 +1,9 @@
 //! Failed logins: who guesses, who sprays, and who only has an old password.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::IpAddr;
 
+use foldhash::quality::RandomState;
 use mailward_model::{Account, EventKind, Network, Offence};
 use mailward_report::At;
 use mailward_report::attacks::AccountCount;
@@ -26,7 +27,7 @@ struct Failing {
     /// By when the login process or smtpd said so, which comes later and is what people see.
     concluded: Sum,
     accounts: Table<Account, Sum>,
-    guesses: HashSet<u64>,
+    guesses: HashSet<u64, RandomState>,
     unknown_guesses: u64,
     services: Table<Box<str>, u64>,
     reason: &'static str,
@@ -74,13 +75,13 @@ impl Failures {
             found.source(*address, failing.sum(), failing.reason, failing.service());
             found.guesses.extend(&failing.guesses);
             for (account, sum) in &failing.accounts {
-                *found.accounts.entry(account.to_string().into()).or_default() += sum.count;
+                add(&mut found.accounts, &account.to_string(), sum.count);
             }
         }
     }
 
     pub(super) fn by_account(&self) -> Vec<AccountCount> {
-        let mut accounts: HashMap<&Account, (Sum, u64)> = HashMap::new();
+        let mut accounts: Table<&Account, (Sum, u64)> = Table::default();
         for failing in self.sources.values() {
             for (account, sum) in &failing.accounts {
                 let (all, sources) = accounts.entry(account).or_default();
@@ -102,8 +103,8 @@ impl Failures {
     }
 
     /// How many sources tried each account, and how many failed in each network.
-    fn crowds(&self) -> (HashMap<&Account, usize>, HashMap<Network, usize>) {
-        let (mut accounts, mut networks) = (HashMap::new(), HashMap::new());
+    fn crowds(&self) -> (Table<&Account, usize>, Table<Network, usize>) {
+        let (mut accounts, mut networks) = (Table::default(), Table::default());
         for (address, failing) in &self.sources {
             for account in failing.accounts.keys() {
                 *accounts.entry(account).or_default() += 1;

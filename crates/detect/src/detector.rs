@@ -13,7 +13,7 @@ use mailward_model::{
 use crate::bounded::{Bounded, Worth};
 use crate::gateway::Gateway;
 use crate::joins::Joins;
-use crate::judge::judge;
+use crate::judge::{judge, matters};
 use crate::networks::Networks;
 use crate::places::{Places, Record, Standing};
 use crate::rules::{Capacity, Measure, Patience, Response, Rule, Rules, Scope};
@@ -194,13 +194,25 @@ impl Detector {
     ///
     /// What a source does while it is banned is told and not counted: in a live log these are lines that were under way,
     /// in an old one they would not have come.
+    #[inline]
     pub fn observe(&mut self, event: &Event<'_>, is_banned: impl Fn(IpAddr) -> bool, out: &mut Vec<Notice>) {
-        let Some(client) = event.client else { return };
-        if client.address.is_loopback() {
-            return;
+        if matters(event.kind)
+            && let Some(client) = event.client
+            && !client.address.is_loopback()
+        {
+            self.take(event, client.address, is_banned, out);
         }
-        let source = Source::of(client.address);
-        self.learn(event, client.address, source, out);
+    }
+
+    fn take(
+        &mut self,
+        event: &Event<'_>,
+        address: IpAddr,
+        is_banned: impl Fn(IpAddr) -> bool,
+        out: &mut Vec<Notice>,
+    ) {
+        let source = Source::of(address);
+        self.learn(event, address, source, out);
         if event.kind == EventKind::LoginUndecided {
             self.undecided(event, source, is_banned, out);
         } else if let Some((kind, weight)) = judge(event) {

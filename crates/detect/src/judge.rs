@@ -5,6 +5,45 @@
 
 use mailward_model::{Event, EventKind, OffenceKind, Program, Reason, Stage, Weight};
 
+/// Whether anything may follow from an event of this kind; from most nothing does.
+#[must_use]
+pub const fn matters(kind: EventKind) -> bool {
+    tells_of_places(kind)
+        || matches!(
+            kind,
+            EventKind::LoginUndecided
+                | EventKind::LoginFailed
+                | EventKind::PasswordRefused
+                | EventKind::LoginAborted
+                | EventKind::TlsFailed
+                | EventKind::Pregreet
+                | EventKind::ScreenHangup
+                | EventKind::ScreenDenylisted
+                | EventKind::Pipelining
+                | EventKind::NonSmtpCommand
+                | EventKind::BareNewline
+                | EventKind::TooManyErrors
+                | EventKind::SyntaxError
+                | EventKind::LimitExceeded
+                | EventKind::LostConnection
+                | EventKind::Timeout
+                | EventKind::Rejected
+                | EventKind::ContentMalware
+        )
+}
+
+/// Whether an event of this kind may tell who somebody is, whatever he does.
+const fn tells_of_places(kind: EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Connect
+            | EventKind::Disconnect
+            | EventKind::ScreenPass
+            | EventKind::LoginSucceeded
+            | EventKind::MessageBegun
+    )
+}
+
 /// The offence that an event is by itself, if it is one and has a client.
 #[must_use]
 pub fn judge(event: &Event<'_>) -> Option<(OffenceKind, Weight)> {
@@ -181,6 +220,18 @@ mod tests {
             assert_eq!(judge(&deferred).map(|(_, weight)| weight), Some(Weight::Noted), "{reason}");
             let refused = Event { reply_code: 550, ..deferred };
             assert_eq!(judge(&refused).map(|(_, weight)| weight), Some(Weight::Full), "{reason}");
+        }
+    }
+
+    #[test]
+    fn every_offence_is_of_a_kind_that_matters() {
+        for kind in EventKind::ALL {
+            for reason in Reason::ALL {
+                for stage in Stage::ALL {
+                    let event = Event { stage: *stage, ..event(*kind, *reason) };
+                    assert!(judge(&event).is_none() || matters(*kind), "{kind}, {reason}, {stage}");
+                }
+            }
         }
     }
 

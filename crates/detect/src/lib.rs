@@ -15,5 +15,5 @@ mod source;
 mod window;
 
 pub use detector::{Detector, Login, Notice, Occupancy};
-pub use judge::judge;
+pub use judge::{judge, matters};
 pub use rules::{Capacity, Patience, Rule, Rules};

@@ -1,6 +1,6 @@
 //! What detection looks at of many events, packed: so that several threads can parse and one can judge, in order.
 
-use mailward_detect::judge;
+use mailward_detect::{judge, matters};
 use mailward_model::{Client, Event, EventKind, Program, Reason, Stage, Text, Timestamp};
 
 /// Events of consecutive lines, without those that detection passes over.
@@ -40,11 +40,17 @@ impl Digest {
     }
 
     /// Takes an event in, if detection looks at such events.
+    #[inline]
     pub fn push(&mut self, event: &Event<'_>) {
-        let Some(client) = event.client else { return };
-        if !is_looked_at(event) {
-            return;
+        if matters(event.kind)
+            && let Some(client) = event.client
+            && is_looked_at(event)
+        {
+            self.take(event, client);
         }
+    }
+
+    fn take(&mut self, event: &Event<'_>, client: Client<'_>) {
         let at = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
         let brief = Brief {
             time: event.time,
@@ -73,6 +79,9 @@ impl Digest {
     }
 
     fn keep(&mut self, text: Text<'_>, most: usize) -> usize {
+        if text.is_empty() {
+            return 0;
+        }
         let bytes = text.bytes();
         let bytes = bytes.get(..most).unwrap_or(bytes);
         self.texts.extend_from_slice(bytes);

@@ -1,6 +1,7 @@
 //! Addresses and networks.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
@@ -11,10 +12,23 @@ pub const fn canonical(address: IpAddr) -> IpAddr {
 }
 
 /// An address block; a single address is a block of one. Host bits are always zero, IPv4-mapped blocks are IPv4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network {
     address: IpAddr,
     prefix: u8,
+}
+
+/// Two numbers, where the parts of an address would be five: networks are looked up at every line.
+impl Hash for Network {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // No IPv6 block is IPv4-mapped, so these are different ones.
+        let bits = match self.address {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(v6) => v6.to_bits(),
+        };
+        state.write_u128(bits);
+        state.write_u8(self.prefix);
+    }
 }
 
 impl Network {
@@ -77,7 +91,16 @@ impl Network {
     /// Whether the address lies in this block.
     #[must_use]
     pub fn contains(self, address: IpAddr) -> bool {
-        self == Self::around(address, self.prefix) && self.address.is_ipv4() == canonical(address).is_ipv4()
+        let host_bits = u32::from(self.bits() - self.prefix);
+        match (self.address, canonical(address)) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                (a.to_bits() ^ b.to_bits()).checked_shr(host_bits).unwrap_or(0) == 0
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                (a.to_bits() ^ b.to_bits()).checked_shr(host_bits).unwrap_or(0) == 0
+            }
+            _ => false,
+        }
     }
 
     /// Whether all of `other` lies in this block.

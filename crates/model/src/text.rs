@@ -39,7 +39,8 @@ impl<'a> Text<'a> {
     /// As a string; invalid UTF-8 becomes U+FFFD.
     #[must_use]
     pub fn lossy(self) -> std::borrow::Cow<'a, str> {
-        String::from_utf8_lossy(self.0)
+        // Checks several bytes at a time, and nearly all texts are whole.
+        core::str::from_utf8(self.0).map_or_else(|_| String::from_utf8_lossy(self.0), Into::into)
     }
 }
 
@@ -57,7 +58,11 @@ impl<'a> From<&'a [u8]> for Text<'a> {
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.lossy().chars() {
+        let text = self.lossy();
+        if text.bytes().all(|byte| (b' '..0x7F).contains(&byte)) {
+            return f.write_str(&text);
+        }
+        for c in text.chars() {
             if c.is_control() {
                 write!(f, "{}", c.escape_default())?;
             } else {

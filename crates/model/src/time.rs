@@ -1,6 +1,6 @@
 //! Time is a parameter: these are numbers, nothing here reads a clock.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z, the finest that mail logs write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -150,7 +150,7 @@ impl fmt::Display for Span {
         let mut text = String::new();
         for (name, unit) in UNITS {
             if rest >= unit {
-                text.push_str(&format!("{}{name}", rest / unit));
+                write!(text, "{}{name}", rest / unit)?;
                 rest %= unit;
             }
         }
