@@ -99,6 +99,7 @@ fn local(
         ..mailward_probe::Options::default()
     };
     let mut facts = mailward_probe::collect(&options, &|step| bar.set_message(step.to_owned()));
+    facts.about.host = name(&facts);
     bar.set_message("log");
     let Some((attacks, log)) = log::read(config, logs)? else { return Ok((facts, None)) };
     facts.log = log;

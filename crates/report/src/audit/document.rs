@@ -17,11 +17,13 @@ impl View for AuditReport {
         blocks.extend(self.findings());
         blocks.extend(self.areas());
         blocks.extend(self.coverage());
+        blocks.extend(self.suppressed());
         blocks.extend(self.attacks(zone));
+        blocks.push(Block::Section("All other checks".into()));
+        blocks.push(self.others());
         blocks.extend(told("What is right", &self.passed, "shown by"));
         blocks.extend(told("What could not be told", &self.could_not_tell, "because"));
         blocks.extend(told("What does not apply here", &self.not_applicable, "because"));
-        blocks.extend(self.suppressed());
         Document { title: self.title().into(), subtitle: self.subtitle(zone).into(), blocks }
     }
 
@@ -173,15 +175,37 @@ impl AuditReport {
         vec![Block::Section("Who would stop the attacks in the log".into()), Block::Table(table)]
     }
 
-    /// The statistics of the log; a terminal has `mailward analyze` for them.
-    fn attacks(&self, zone: &TimeZone) -> Option<Block> {
-        let attacks = self.attacks.as_ref()?;
+    /// The statistics of the log in short, and all of them behind it.
+    fn attacks(&self, zone: &TimeZone) -> Vec<Block> {
+        let Some(attacks) = &self.attacks else { return Vec::new() };
         let document = attacks.document(zone);
-        Some(Block::Detail {
-            title: Cell::strong(document.title.as_str()),
-            blocks: document.blocks,
-            minor: true,
-        })
+        let mut bars = Bars { caption: "offences by kind".into(), ..Bars::default() };
+        bars.rows.extend(attacks.by_kind.iter().take(8).map(|kind| Bar {
+            label: kind.kind.as_str().into(),
+            value: kind.count,
+            note: Cell::default(),
+        }));
+        let mut blocks = vec![Block::Section("Attacks in the log".into())];
+        if bars.rows.is_empty() {
+            blocks.push(Block::Paragraph(vec!["No attack was found in it.".into()]));
+        } else {
+            blocks.push(Block::Bars(bars));
+        }
+        let title = Cell::strong(format!("{}: all statistics", document.title));
+        blocks.push(Block::Detail { title, blocks: document.blocks, minor: true });
+        blocks
+    }
+
+    fn others(&self) -> Block {
+        let of = |checks: &[Told]| number(checks.len() as u64);
+        Block::Paragraph(vec![
+            Cell::toned(format!("{} passed", of(&self.passed)), Tone::Good),
+            Cell::from(format!(
+                ", {} could not be told, {} do not apply here.",
+                of(&self.could_not_tell),
+                of(&self.not_applicable)
+            )),
+        ])
     }
 
     fn suppressed(&self) -> Vec<Block> {
