@@ -1,5 +1,11 @@
 //! The model of Dovecot's configuration: both generations, the files behind it, and the Dovecot of this machine.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails; what was not tested is told"
+)]
+
 use std::path::Path;
 use std::process::Command;
 

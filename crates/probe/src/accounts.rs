@@ -5,11 +5,21 @@ mod guess;
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
+use std::{fs, io};
 
 use mailward_audit::dovecot::{Database, Dovecot};
 use mailward_audit::facts::{Account, Deployment};
 use mailward_audit::{Facts, Known};
+use mailward_host::run::Limits;
 use sha2::{Digest, Sha256};
+
+use crate::{Place, Tree};
+
+/// How long guessing may take in all.
+pub(crate) const GUESSING: Duration = Duration::from_secs(60);
+
+/// A hundred thousand accounts.
+const LARGEST: usize = 16 << 20;
 
 /// A file of accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +127,40 @@ pub fn collect(
         guess::all(&mut stored, year(&facts.about.taken), time);
     }
     Known::Is(stored.into_iter().map(|stored| stored.account).collect())
+}
+
+/// The text of a file of accounts, as the mail server sees it. It holds secrets: it is for [`collect`] alone.
+pub(crate) fn text(tree: &Tree, path: &str) -> Known<String> {
+    let Some(host) = tree.host(path) else { return inside(tree.place(), path) };
+    let read = || match fs::metadata(&host)? {
+        file if file.is_file() && file.len() <= LARGEST as u64 => fs::read(&host),
+        _ => Err(io::Error::other("it is no file, or too large")),
+    };
+    match read() {
+        Ok(bytes) => Known::Is(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Known::Absent,
+        Err(error) => Known::Unread(format!("cannot read {path}: {error}")),
+    }
+}
+
+fn inside(place: &Place, path: &str) -> Known<String> {
+    let limits = Limits { timeout: Duration::from_secs(5), max_output: LARGEST };
+    match place.raw(&["cat", path], limits) {
+        Known::Is(output) if output.status.success() => {
+            Known::Is(String::from_utf8_lossy(&output.stdout).into_owned())
+        }
+        Known::Is(output) => {
+            let error = String::from_utf8_lossy(&output.stderr);
+            let missing = error.contains("No such file");
+            if missing {
+                Known::Absent
+            } else {
+                Known::Unread(format!("cannot read {path}: {}", error.trim()))
+            }
+        }
+        Known::Unread(why) => Known::Unread(why),
+        Known::Absent | Known::Unasked => Known::Unread(format!("cannot read {path}")),
+    }
 }
 
 /// The accounts of a file, without their secrets.

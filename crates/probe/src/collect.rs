@@ -7,7 +7,7 @@ use mailward_audit::facts::{About, Deployment};
 
 use crate::files::{self, Mount, Tree, Wanted};
 use crate::place::Place;
-use crate::{commands, host};
+use crate::{accounts, commands, host};
 
 /// What to collect, and where.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,9 @@ pub fn collect(options: &Options, progress: &dyn Fn(&str)) -> Facts {
         facts.host.queue = queue.join().unwrap_or_default();
     });
     host::count_corrupt(&mut facts.host.queue, &facts.files);
+    progress("accounts");
+    let guessing = options.guess_passwords.then_some(accounts::GUESSING);
+    facts.accounts = accounts::collect(&facts, &|path| accounts::text(&tree, path), guessing);
     facts
 }
 

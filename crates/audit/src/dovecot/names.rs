@@ -208,7 +208,7 @@ pub(crate) fn other(name: &str) -> Option<&'static str> {
 }
 
 /// What a setting is called in 2.4, or in 2.3.
-pub(crate) fn called<'a>(name: &'a str, modern: bool) -> &'a str {
+pub(crate) fn called(name: &str, modern: bool) -> &str {
     let renamed = RENAMED.iter().find(|(old, new, _)| name == *old || name == *new);
     renamed.map_or(name, |(old, new, _)| if modern { new } else { old })
 }

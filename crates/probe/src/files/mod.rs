@@ -36,6 +36,11 @@ pub(crate) fn collect(
     look(tree, &first, &secrets, &mut files);
     let second = named::by_texts(&files);
     look(tree, &second, &secrets, &mut files);
+    let filters = named::filters(&files);
+    for filter in &filters {
+        files.remove(&filter.path);
+    }
+    look(tree, &filters, &secrets, &mut files);
     let parents = named::parents(&files);
     look(tree, &parents, &secrets, &mut files);
     files

@@ -79,6 +79,15 @@ pub(crate) fn by_texts(files: &Files) -> Vec<Wanted> {
     names.iter().take(MOST).filter(|path| !is_vast(path)).map(|path| Wanted::text(path, 0)).collect()
 }
 
+/// Filters of users, found among their mail, whose texts tell where mail goes.
+pub(crate) fn filters(files: &Files) -> Vec<Wanted> {
+    let unread = |file: &Known<mailward_audit::facts::File>| {
+        file.known().is_some_and(|file| file.kind == FileKind::Regular && file.text == Known::Unasked)
+    };
+    let found = files.iter().filter(|(path, file)| path.ends_with(".sieve") && unread(file));
+    found.take(MOST).map(|(path, _)| Wanted::text(path, 0)).collect()
+}
+
 /// The directories that lead to what was found: who may write there may replace it.
 pub(crate) fn parents(files: &Files) -> Vec<Wanted> {
     let mut names = BTreeSet::new();

@@ -1,7 +1,7 @@
 //! Who keeps the passwords, and whether a password is all that it takes.
 
 use crate::check::{not_applicable, pass};
-use crate::dovecot::{Database, Dovecot};
+use crate::dovecot::{Assignment, Database, Dovecot};
 use crate::{Check, Finding, Judged, Remedy, Server, Severity};
 
 pub(super) static ACC_018: Check = Check {
@@ -68,10 +68,9 @@ fn acc_018(server: &Server<'_>) -> Judged {
 /// The line of a passdb's driver.
 fn place(dovecot: &Dovecot, passdb: &Database) -> String {
     let lines = dovecot.assignments().iter();
-    let own = lines.filter(|line| line.scope.last().is_some_and(|scope| scope.starts_with("passdb")));
-    own.filter(|line| line.key == "driver" && line.value == passdb.driver)
-        .next_back()
-        .map_or_else(|| "doveconf -n".to_owned(), |line| line.place())
+    let mut own = lines.filter(|line| line.scope.last().is_some_and(|scope| scope.starts_with("passdb")));
+    let driver = own.rfind(|line| line.key == "driver" && line.value == passdb.driver);
+    driver.map_or_else(|| "doveconf -n".to_owned(), Assignment::place)
 }
 
 fn acc_020(server: &Server<'_>) -> Judged {

@@ -66,14 +66,21 @@ const BAIT: &[&str] = &[
 const BURIED: &[&str] =
     &["trash", "deleted", "rss", "archive", "conversation history", "papierkorb", "corbeille", "papelera"];
 
-/// The scripts that were read, with their files.
-fn scripts<'a>(server: &Server<'a>) -> Result<Vec<(&'a str, &'a File, Vec<Command>)>, Untold> {
+/// A script that was read.
+struct Script<'a> {
+    path: &'a str,
+    file: &'a File,
+    commands: Vec<Command>,
+}
+
+/// The scripts that were read.
+fn scripts<'a>(server: &Server<'a>) -> Result<Vec<Script<'a>>, Untold> {
     let files = server.facts.files.iter().filter(|(path, _)| path.ends_with(".sieve"));
     let mut read = Vec::new();
     for (path, file) in files {
         let Known::Is(file) = file else { continue };
         if let Some(text) = file.text.known() {
-            read.push((path.as_str(), file, parse(text)));
+            read.push(Script { path, file, commands: parse(text) });
         }
     }
     if read.is_empty() && !server.facts.files.values().any(|file| file.known().is_some()) {
@@ -134,7 +141,7 @@ fn acc_014(server: &Server<'_>) -> Judged {
         .seen(&alias.place, &line);
         findings.push(finding.remedy(confirm(file, &line)));
     }
-    for (path, file, commands) in &scripts {
+    for Script { path, file, commands } in &scripts {
         let all = actions(commands);
         for action in all.iter().filter(|action| action.conditions.is_empty()) {
             let Some(target) = outside(&routes, action) else { continue };
@@ -191,7 +198,7 @@ fn acc_015(server: &Server<'_>) -> Judged {
     // Without the domains a redirect cannot be told to lead outside; what is discarded or buried can.
     let routes = Routes::read(server).unwrap_or_default();
     let mut findings = Vec::new();
-    for (path, file, commands) in &scripts {
+    for Script { path, file, commands } in &scripts {
         for action in actions(commands) {
             let (Some(how), Some(word)) = (hides(&routes, &action), bait(&action)) else { continue };
             let summary = format!("{path} {how} mail with \"{word}\"");
