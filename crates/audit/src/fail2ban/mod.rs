@@ -5,6 +5,7 @@ mod dump;
 mod ini;
 mod literal;
 mod pattern;
+pub(crate) mod sample;
 pub(crate) mod stock;
 pub mod trial;
 

@@ -15,6 +15,8 @@ pub struct Filter {
     prefix: Option<Regex>,
     fail: Vec<Regex>,
     ignore: Vec<Regex>,
+    /// The patterns that count, as they are written.
+    pub patterns: Vec<String>,
     /// Patterns that could not be understood; without them nothing can be said of what the filter misses.
     pub broken: Vec<String>,
 }
@@ -29,7 +31,8 @@ impl Filter {
     ) -> Self {
         let mut filter = Self::default();
         filter.prefix = prefix.filter(|prefix| !prefix.is_empty()).and_then(|prefix| filter.compiled(prefix));
-        filter.fail = fail.into_iter().filter_map(|pattern| filter.compiled(pattern)).collect();
+        filter.patterns = fail.into_iter().map(str::to_owned).collect();
+        filter.fail = filter.patterns.clone().iter().filter_map(|pattern| filter.compiled(pattern)).collect();
         filter.ignore = ignore.into_iter().filter_map(|pattern| filter.compiled(pattern)).collect();
         filter
     }

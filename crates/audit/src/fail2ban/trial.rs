@@ -22,9 +22,13 @@ pub struct Effect {
 #[must_use]
 pub fn bans(jail: &Jail, log: &LogFacts) -> BTreeMap<String, i64> {
     let mut hits: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    let doubled = super::sample::lines_counted(&jail.filter, super::sample::IMAP).max(1);
     for event in log.attacks.iter().flat_map(|attack| &attack.events) {
         if let Some(source) = jail.filter.counts(&event.line) {
-            hits.entry(source).or_default().push(event.at);
+            // The log's facts hold one line of an attempt; fail2ban sees them all.
+            let lines =
+                if event.line.contains(" dovecot") && event.line.contains("-login: ") { doubled } else { 1 };
+            hits.entry(source).or_default().extend(std::iter::repeat_n(event.at, lines));
         }
     }
     hits.into_iter().filter_map(|(source, times)| Some((source, first_ban(jail, times)?))).collect()
