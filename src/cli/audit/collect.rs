@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mailward_audit::facts::{Deployment, Dns, Facts, Talk};
+use mailward_audit::facts::{Deployment, Dns, Facts, MailProtocol, MailService, Talk, TlsPort};
 use mailward_audit::{Known, Server};
 use mailward_probe::dns::{self, Plan};
 use mailward_probe::talk::{self, Manners, Target};
+use mailward_probe::tls;
 use mailward_report::attacks::AttackReport;
 use mailward_report::audit::AuditReport;
 use mailward_source::Spec;
@@ -229,18 +230,27 @@ fn network(
     plan.domains.sort();
     plan.domains.dedup();
     plan.hosts.extend(scope.remote.iter().filter(|host| host.parse::<IpAddr>().is_err()).cloned());
-    bar.set_message("mail ports");
-    facts.talks = talks(&targets, &plan.domains);
-    bar.set_message("DNS");
-    facts.dns = match resolver {
+    bar.set_message("mail ports and DNS");
+    std::thread::scope(|threads| {
+        let asked = threads.spawn(|| names(plan.clone(), resolver));
+        let (talks, tls) = ports(&targets, &plan.domains);
+        facts.talks = talks;
+        facts.tls = tls;
+        facts.dns = asked.join().unwrap_or_default();
+    });
+    Ok(())
+}
+
+/// What the DNS answers.
+fn names(plan: Plan, resolver: Resolver) -> Dns {
+    match resolver {
         Resolver::None => Dns {
             resolver: Known::Unread("no resolver: the configuration says \"none\"".to_owned()),
             ..Dns::default()
         },
         Resolver::System => dns::collect(&plan),
         Resolver::At(server) => dns::collect(&Plan { resolver: Some(server), ..plan }),
-    };
-    Ok(())
+    }
 }
 
 /// The ports to talk to: of the hosts that were named, else of this very machine.
@@ -275,18 +285,42 @@ fn name(facts: &Facts) -> String {
     named.filter(|name| name.contains('.')).unwrap_or_else(|| facts.about.host.clone())
 }
 
-fn talks(targets: &[Target], domains: &[String]) -> Vec<Talk> {
+/// Talks to every port, and looks at the TLS of those that answer; all ports at once.
+fn ports(targets: &[Target], domains: &[String]) -> (Vec<Talk>, Vec<TlsPort>) {
     let manners = Manners {
         hello: "mailward-audit.example.net".to_owned(),
         domains: domains.to_vec(),
         deadline: Duration::from_secs(10),
     };
-    std::thread::scope(|scope| {
-        let manners = &manners;
-        let running: Vec<_> =
-            targets.iter().map(|target| scope.spawn(move || talk::talk(target, manners))).collect();
+    let options = tls::Options::new(tls::Roots::of_system());
+    let look = |target: &Target| {
+        let talk = talk::talk(target, &manners);
+        let answers = talk.greeting.known().is_some() || (target.implicit_tls && talk.greeting != Known::Absent);
+        let tls = answers.then(|| tls::probe(&tls_target(target), &options));
+        (talk, tls)
+    };
+    let told: Vec<_> = std::thread::scope(|scope| {
+        let look = &look;
+        let running: Vec<_> = targets.iter().map(|target| scope.spawn(move || look(target))).collect();
         running.into_iter().filter_map(|thread| thread.join().ok()).collect()
-    })
+    });
+    let (talks, tls): (Vec<_>, Vec<_>) = told.into_iter().unzip();
+    (talks, tls.into_iter().flatten().collect())
+}
+
+fn tls_target(target: &Target) -> tls::Target {
+    tls::Target {
+        host: target.host.clone(),
+        address: target.address.ip(),
+        port: target.address.port(),
+        service: match target.service {
+            MailService::Smtp | MailService::Submission => MailProtocol::Smtp,
+            MailService::Imap => MailProtocol::Imap,
+            MailService::Pop3 => MailProtocol::Pop3,
+            MailService::Sieve => MailProtocol::Sieve,
+        },
+        starttls: !target.implicit_tls,
+    }
 }
 
 /// Puts the statistics of the log into the report.

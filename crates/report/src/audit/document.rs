@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::{AuditReport, CheckView, FindingView, RemedyView, Told};
 use crate::words::{counted, number};
-use crate::{Align, At, Block, Cell, Document, Figure, Look, Severity, Shown, Table, Tone, View, terminal};
+use crate::{Align, At, Bar, Bars, Block, Cell, Document, Figure, Look, Severity, Shown, Table, Tone, View, terminal};
 
 /// The severities, the worst first.
 const WORST_FIRST: [Severity; 5] =
