@@ -86,11 +86,13 @@ impl Engine {
     }
 
     /// Takes a line of the log with this number; appends what follows to `effects`.
+    #[inline]
     pub fn step(&mut self, log: usize, line: &[u8], now: Now, effects: &mut Vec<Effect>) -> Seen {
         self.watch(log, line, now, effects, |_| {})
     }
 
     /// Like [`Engine::step`], and shows the event to `watch` before it is judged.
+    #[inline]
     pub fn watch(
         &mut self,
         log: usize,
@@ -152,6 +154,7 @@ impl Engine {
         self.bans.expire(now)
     }
 
+    #[inline(never)]
     fn conclude(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let mut notices = std::mem::take(&mut self.notices);
         for notice in notices.drain(..) {
