@@ -7,7 +7,7 @@ use mailward_audit::facts::{About, Deployment};
 
 use crate::files::{self, Mount, Tree, Wanted};
 use crate::place::Place;
-use crate::{accounts, commands, host};
+use crate::{accounts, commands, host, log};
 
 /// What to collect, and where.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,7 @@ pub fn collect(options: &Options, progress: &dyn Fn(&str)) -> Facts {
     std::thread::scope(|scope| {
         // These wait for nothing else, and a queue whose server is down takes its second.
         let queue = scope.spawn(|| host::queue(&place));
+        let log = scope.spawn(|| log::read(&options.logs));
         let backups = scope.spawn(|| host::backups(&backup_directories(options), options.deep));
         progress("commands");
         facts.said = commands::collect(&place, options.deployment);
@@ -54,6 +55,7 @@ pub fn collect(options: &Options, progress: &dyn Fn(&str)) -> Facts {
         let names = host::Names::of(&tree);
         facts.host = host::collect(&tree, &names, &mut facts.said, &facts.files, options.deep);
         names.give(&mut facts.files);
+        facts.log.health = log.join().unwrap_or_default();
         facts.host.backups = backups.join().unwrap_or_default();
         facts.host.queue = queue.join().unwrap_or_default();
     });

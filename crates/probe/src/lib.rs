@@ -8,6 +8,7 @@ pub mod commands;
 pub mod dns;
 mod files;
 mod host;
+mod log;
 mod place;
 mod secret;
 pub mod talk;

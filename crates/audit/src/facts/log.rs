@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Known;
+
 /// What logs and received reports hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -22,6 +24,44 @@ pub struct LogFacts {
     pub mailers: Vec<LoggedSource>,
     /// Lines that programs wrote about their own trouble (`No decoder for .zst`), each text once, as written.
     pub troubles: Vec<LoggedLine>,
+    /// How good the log itself is.
+    pub health: Known<LogHealth>,
+    /// Lines that no parser knows; not asked where nobody parsed.
+    pub unknown: Known<u64>,
+    /// Their most frequent shapes, with what differs replaced.
+    pub unknown_shapes: Vec<String>,
+}
+
+/// How good a log is as a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogHealth {
+    /// The file that was read.
+    pub path: String,
+    /// Lines that were read: those at its end, if it is very large.
+    pub lines: u64,
+    /// How time is written: `rfc3339`, `rfc3164` (no year, no zone), or empty if neither.
+    pub time: String,
+    /// The span between the first and the last line, seconds.
+    pub span: i64,
+    /// Spans without any line, the longest first, at most 10.
+    pub gaps: Vec<LogGap>,
+    /// Lines in which a logger says that it lost others, at most 10.
+    pub lost: Vec<String>,
+    /// Where secrets stand: the line's number and the kind; never the secret. At most 20.
+    pub secrets: Vec<(u64, String)>,
+}
+
+/// A span without a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogGap {
+    /// The time of the line before, as written.
+    pub from: String,
+    /// The time of the line after.
+    pub to: String,
+    /// Seconds.
+    pub seconds: i64,
 }
 
 /// Attempts of one kind.
