@@ -30,6 +30,10 @@ const DOCUMENTS: &[Document] = &[
         text: |place| place.mailward(&["config", "show", "--defaults"]),
     },
     Document { path: "docs/dependencies.md", text: dependencies },
+    Document {
+        path: "docs/reference/audit.schema.json",
+        text: |_| Ok(serde_json::to_string_pretty(&mailward_report::audit::schema())? + "\n"),
+    },
     Document { path: "docs/checks.md", text: |_| Ok(crate::checks::document()) },
 ];
 

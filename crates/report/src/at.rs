@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant in a document: RFC 3339 in UTC with microseconds in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct At(pub Timestamp);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct At(#[cfg_attr(feature = "schema", schemars(with = "String"))] pub Timestamp);
 
 impl At {
     /// Seconds from an earlier instant to this one; 0 if it is not earlier.

@@ -10,7 +10,11 @@ use crate::Tone;
 
 /// Counts by name, the largest first, in JSON too; equal ones by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally(Vec<(String, u64)>);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Tally(
+    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, u64>"))]
+    Vec<(String, u64)>,
+);
 
 impl Tally {
     /// Name and count, the largest first.
@@ -105,6 +109,7 @@ impl<'de> Visitor<'de> for Counts {
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Background noise of the Internet.

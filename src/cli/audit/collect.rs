@@ -14,7 +14,7 @@ use mailward_report::attacks::AttackReport;
 use mailward_report::audit::AuditReport;
 use mailward_source::Spec;
 
-use super::log;
+use super::{coverage, log};
 use crate::cli::Usage;
 use crate::config::discover::{Container, Host, look, specs};
 use crate::config::{Auto, Resolver, Settings};
@@ -323,10 +323,10 @@ fn tls_target(target: &Target) -> tls::Target {
     }
 }
 
-/// Puts the statistics of the log into the report.
+/// Puts what the log says into the report.
 pub(super) fn with_log(report: &mut AuditReport, facts: &Facts, attacks: Option<AttackReport>) {
     report.attacks = attacks;
-    let _ = facts;
+    report.coverage = coverage::rows(facts);
 }
 
 /// What is being done, on a terminal; nothing in a pipe.

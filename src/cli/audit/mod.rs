@@ -3,6 +3,7 @@
 mod accept;
 mod baseline;
 mod collect;
+mod coverage;
 mod log;
 mod view;
 

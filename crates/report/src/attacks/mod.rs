@@ -12,6 +12,7 @@ pub use timeline::{Moment, Timeline};
 
 /// What `analyze` finds in a log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AttackReport {
     /// What was read: file names, or `-` for standard input.
     pub inputs: Vec<String>,
@@ -47,6 +48,7 @@ pub struct AttackReport {
 
 /// The part of time that a log covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Window {
     /// The first line's time; none if no line has one.
     pub first: Option<At>,
@@ -60,6 +62,7 @@ pub struct Window {
 
 /// How many lines a program wrote, and how many of them are not known here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProgramLines {
     /// Its stable name.
     pub program: String,
@@ -71,6 +74,7 @@ pub struct ProgramLines {
 
 /// One kind of attack, or of what looks like one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attack {
     /// The stable id: `tls_probe`.
     pub id: String,
@@ -111,6 +115,7 @@ pub struct Attack {
 
 /// Offences of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KindCount {
     /// The kind's stable name.
     pub kind: String,
@@ -122,6 +127,7 @@ pub struct KindCount {
 
 /// Offences of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SourceCount {
     /// The address.
     pub address: String,
@@ -144,6 +150,7 @@ pub struct SourceCount {
 
 /// When and why a source would have been banned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Banned {
     /// When.
     pub time: At,
@@ -155,6 +162,7 @@ pub struct Banned {
 
 /// Offences of a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NetworkCount {
     /// The network.
     pub network: String,
@@ -170,6 +178,7 @@ pub struct NetworkCount {
 
 /// Failures at an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccountCount {
     /// The login name, as the attacker wrote it.
     pub account: String,
@@ -187,6 +196,7 @@ pub struct AccountCount {
 
 /// Logins that succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Logins {
     /// IMAP.
     pub imap_ok: u64,
@@ -214,6 +224,7 @@ impl Logins {
 
 /// A ban that the rules would have made, or asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Decision {
     /// When.
     pub time: At,

@@ -9,6 +9,7 @@ use crate::{At, Tally};
 
 /// Counts in equal steps of time, quiet ones too.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Timeline {
     /// How long a step is.
     pub step_seconds: u64,
@@ -18,6 +19,7 @@ pub struct Timeline {
 
 /// The counts of one step of time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Moment {
     /// When it begins.
     pub start: At,

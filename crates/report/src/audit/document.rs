@@ -4,7 +4,9 @@ use jiff::tz::TimeZone;
 
 use super::{AuditReport, CheckView, FindingView, RemedyView, Told};
 use crate::words::{counted, number};
-use crate::{Align, At, Bar, Bars, Block, Cell, Document, Figure, Look, Severity, Shown, Table, Tone, View, terminal};
+use crate::{
+    Align, At, Bar, Bars, Block, Cell, Document, Figure, Look, Severity, Shown, Table, Tone, View, terminal,
+};
 
 /// The severities, the worst first.
 const WORST_FIRST: [Severity; 5] =
@@ -156,9 +158,9 @@ impl AuditReport {
             ("attack in the log", Align::Wrap),
             ("seen", Align::Right),
             ("sources", Align::Right),
-            ("Mailward bans", Align::Right),
-            ("others ban", Align::Right),
-            ("who", Align::Wrap),
+            ("Mailward", Align::Right),
+            ("others", Align::Right),
+            ("who bans them", Align::Wrap),
         ]);
         for row in &self.coverage {
             let others = number(row.others);
@@ -172,7 +174,13 @@ impl AuditReport {
                 if row.by.is_empty() { Cell::dim("nobody") } else { row.by.join(", ").into() },
             ]);
         }
-        vec![Block::Section("Who would stop the attacks in the log".into()), Block::Table(table)]
+        let explained =
+            "How many of the sources Mailward's rules would ban, and how many somebody else on this host.";
+        vec![
+            Block::Section("Who would stop the attacks in the log".into()),
+            Block::Paragraph(vec![Cell::dim(explained)]),
+            Block::Table(table),
+        ]
     }
 
     /// The statistics of the log in short, and all of them behind it.

@@ -13,6 +13,7 @@ pub use document::Explained;
 
 /// What an audit found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct AuditReport {
     /// The version of this document; it grows when a field changes its meaning or goes away.
@@ -53,6 +54,7 @@ pub struct AuditReport {
 
 /// A finding in a document.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct FindingView {
     /// Stays the same from audit to audit as long as the weakness does.
@@ -87,6 +89,7 @@ pub struct FindingView {
 
 /// Something seen that shows a weakness.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct EvidenceView {
     /// Where.
@@ -97,6 +100,7 @@ pub struct EvidenceView {
 
 /// What mends a finding.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct RemedyView {
     /// What to do.
@@ -111,6 +115,7 @@ pub struct RemedyView {
 
 /// A change of a file, or of a record to publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct EditView {
     /// The file, or `DNS`.
@@ -123,6 +128,7 @@ pub struct EditView {
 
 /// Why a finding was accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Suppression {
     /// Why.
@@ -135,6 +141,7 @@ pub struct Suppression {
 
 /// A finding that is gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Gone {
     /// Its fingerprint.
@@ -149,6 +156,7 @@ pub struct Gone {
 
 /// A check that did not fail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Told {
     /// Its id.
@@ -161,6 +169,7 @@ pub struct Told {
 
 /// The sum of a part of the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct AreaView {
     /// Its name.
@@ -179,6 +188,7 @@ pub struct AreaView {
 
 /// A kind of attack in the log, and who would stop it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Covered {
     /// What it is.
@@ -187,9 +197,9 @@ pub struct Covered {
     pub seen: u64,
     /// From how many sources.
     pub sources: u64,
-    /// Of those, how many Mailward's rules would ban.
+    /// Of the sources, how many Mailward's rules would ban.
     pub mailward: u64,
-    /// How many somebody else on this host would ban, or has banned.
+    /// Of the sources, how many somebody else on this host would ban.
     pub others: u64,
     /// Who that is: `fail2ban jail postfix`.
     pub by: Vec<String>,
@@ -197,6 +207,7 @@ pub struct Covered {
 
 /// A check, for who wants to know what it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct CheckView {
     /// Its id.
@@ -215,6 +226,13 @@ pub struct CheckView {
     pub fix: String,
     /// Where to read more.
     pub references: Vec<String>,
+}
+
+/// The JSON schema of an [`AuditReport`].
+#[cfg(feature = "schema")]
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(AuditReport).to_value()
 }
 
 impl AuditReport {
