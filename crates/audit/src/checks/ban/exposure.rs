@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::{not_applicable, pass};
+use crate::checks::avs::verdict::HELPERS;
 use crate::checks::dms::container::INTERNAL;
 use crate::facts::Deployment;
 use crate::firewall::{Firewall, IptablesRule, Reach, iptables_rules};
@@ -30,7 +31,9 @@ fn ban_011(server: &Server<'_>) -> Judged {
     let open = listeners.iter().filter(|listener| listener.protocol == "tcp" && is_wide(&listener.address));
     let mut found: BTreeMap<u16, (&str, Vec<&crate::facts::Listener>)> = BTreeMap::new();
     for listener in open {
-        if let Some((port, what)) = INTERNAL.iter().find(|(port, _)| *port == listener.port) {
+        // The filter's helpers are told by the check of content filtering.
+        let helper = HELPERS.iter().any(|(port, _)| *port == listener.port);
+        if let Some((port, what)) = INTERNAL.iter().find(|(port, _)| *port == listener.port && !helper) {
             found.entry(*port).or_insert((what, Vec::new())).1.push(listener);
         }
     }
