@@ -76,6 +76,7 @@ pub const COMMANDS: &[Command] = &[
     },
     every("apk info -v"),
     every("rspamadm configdump"),
+    every("rspamadm configtest"),
     dms("supervisorctl status"),
     dms("cat /etc/dms-settings"),
     dms("cat /etc/dms-release"),
