@@ -58,8 +58,10 @@ pub struct Record {
     pub failure: Vec<String>,
     /// Tags that RFC 9989 no longer has.
     pub obsolete: Vec<String>,
-    /// What is wrong with it.
+    /// What is wrong with it so that it does not do what was meant.
     pub problems: Vec<String>,
+    /// What is wrong with it and passed over by receivers, who take the default instead.
+    pub passed_over: Vec<String>,
 }
 
 const KNOWN: &[&str] =
@@ -110,6 +112,10 @@ impl Record {
         record.aggregate = record.targets(&tags, "rua");
         record.failure = record.targets(&tags, "ruf");
         record.percent = record.percent(&tags);
+        // Without a policy that can be read, reports alone are asked for (RFC 9989 4.10.1, RFC 7489 6.6.3).
+        if tags.get("p").is_none() && record.aggregate.is_empty() {
+            record.problems.push("neither p= nor an address for reports".to_owned());
+        }
         record.obsolete(&tags);
         record
     }
@@ -124,9 +130,6 @@ impl Record {
             policy
         };
         (self.policy, self.subdomains, self.nonexistent) = (read("p"), read("sp"), read("np"));
-        if tags.get("p").is_none() {
-            self.problems.push("no p= tag, which RFC 7489 readers require".to_owned());
-        }
     }
 
     fn switches(&mut self, tags: &Tags) {
@@ -134,7 +137,7 @@ impl Record {
             let text = tags.get(tag)?;
             let found = values.iter().position(|value| value.eq_ignore_ascii_case(text));
             if found.is_none() {
-                self.problems.push(format!("{tag}={text} is not one of {}", values.join(", ")));
+                self.passed_over.push(format!("{tag}={text} is not one of {}", values.join(", ")));
             }
             found
         };
@@ -148,7 +151,7 @@ impl Record {
             suffix.and_then(|found| [Some(false), Some(true), None].get(found).copied().flatten());
         for option in tags.get("fo").unwrap_or("0").split(':') {
             if !matches!(option.trim(), "0" | "1" | "d" | "s") {
-                self.problems.push(format!("fo={option} is not 0, 1, d or s"));
+                self.passed_over.push(format!("fo={option} is not 0, 1, d or s"));
             }
         }
     }
@@ -178,7 +181,7 @@ impl Record {
         let text = tags.get("pct")?;
         let percent = text.parse().ok().filter(|&percent: &u8| percent <= 100);
         if percent.is_none() {
-            self.problems.push(format!("pct={text} is no number from 0 to 100"));
+            self.passed_over.push(format!("pct={text} is no number from 0 to 100"));
         }
         percent
     }
@@ -192,7 +195,7 @@ impl Record {
             }
         }
         for (tag, _) in tags.all.iter().filter(|(tag, _)| !KNOWN.contains(&tag.as_str())) {
-            self.problems.push(format!("there is no tag `{tag}`"));
+            self.passed_over.push(format!("there is no tag `{tag}`"));
         }
     }
 

@@ -26,7 +26,7 @@ pub fn id(text: &str) -> Result<String, String> {
 /// Whether a TXT record is meant as one of MTA-STS.
 #[must_use]
 pub fn is_meant(text: &str) -> bool {
-    text.trim_start().to_ascii_lowercase().replace(' ', "").starts_with("v=sts")
+    text.to_ascii_lowercase().replace(' ', "").contains("v=sts")
 }
 
 /// Whether a TXT record counts as one of MTA-STS; others are passed over (RFC 8461 3.1).

@@ -31,7 +31,7 @@ fn target_of(target: &str) -> Result<String, String> {
 /// Whether a TXT record is meant as one of TLS-RPT.
 #[must_use]
 pub fn is_meant(text: &str) -> bool {
-    text.trim_start().to_ascii_lowercase().replace(' ', "").starts_with("v=tlsrpt")
+    text.to_ascii_lowercase().replace(' ', "").contains("v=tlsrpt")
 }
 
 /// Whether a TXT record counts as one of TLS-RPT; others are passed over.

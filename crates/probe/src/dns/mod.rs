@@ -4,6 +4,7 @@
 mod answer;
 mod fetch;
 mod plan;
+mod reading;
 mod resolver;
 pub mod signing;
 
@@ -65,6 +66,12 @@ impl Default for Plan {
             deadline: Duration::from_secs(20),
         }
     }
+}
+
+/// The keys that a place's mail is signed with; absent if nothing there signs.
+#[must_use]
+pub fn signing_keys(tree: &crate::Tree) -> Known<Vec<SigningKey>> {
+    signing::collect(&reading::Files::of(tree))
 }
 
 /// Asks all that the plan calls for. Without a resolver that answers, that is all that is known afterwards.

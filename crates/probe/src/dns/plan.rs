@@ -31,6 +31,8 @@ impl Plan {
             hosts,
             addresses: public(facts),
             lists: lists(facts),
+            signing: facts.dns.signing.clone(),
+            outside: facts.about.remote,
             ..Self::default()
         }
     }

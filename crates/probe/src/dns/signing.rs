@@ -4,11 +4,8 @@
 use std::collections::BTreeMap;
 
 use mailward_audit::facts::{Known, PublicKey, SigningKey};
-use mailward_audit::records::{base64, der};
+use mailward_audit::records::{base64, der, dkim};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-
-/// A private key is smaller.
-pub const LARGEST: usize = 64 << 10;
 
 /// Where tables are, for each place where a signer may have them; the first that exists counts.
 const OPENDKIM: &[&str] = &["/etc/opendkim", "/etc/dkimkeys", "/tmp/docker-mailserver/opendkim"];
@@ -19,11 +16,13 @@ const RSPAMD: &[&str] = &["/var/lib/rspamd/dkim", "/tmp/docker-mailserver/rspamd
 pub trait Tree {
     /// The names in a directory; none if it does not exist.
     fn list(&self, directory: &str) -> Option<Vec<String>>;
-    /// What a file holds, and when it was changed (seconds since 1970, 0 if that is not known).
+    /// What a file holds.
     ///
     /// # Errors
     /// Why it cannot be read; none if it does not exist.
-    fn read(&self, path: &str) -> Result<(Vec<u8>, i64), Option<String>>;
+    fn read(&self, path: &str) -> Result<Vec<u8>, Option<String>>;
+    /// When a file was changed, seconds since 1970; 0 if that is not known.
+    fn modified(&self, path: &str) -> i64;
 }
 
 /// Collects them all. Absent if nothing here signs.
@@ -39,7 +38,7 @@ pub fn collect(tree: &dyn Tree) -> Known<Vec<SigningKey>> {
 }
 
 fn text(tree: &dyn Tree, path: &str) -> Option<String> {
-    tree.read(path).ok().map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned())
+    tree.read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Lines of a table without comments, with their numbers.
@@ -111,18 +110,35 @@ fn entry(
 }
 
 fn key_at(tree: &dyn Tree, domain: &str, selector: &str, place: &str) -> SigningKey {
-    let (key, modified) = match tree.read(place) {
-        Ok((bytes, modified)) => (public_half(&bytes, place), modified),
-        Err(None) => (Known::Absent, 0),
-        Err(Some(why)) => (Known::Unread(why), 0),
+    let (place, key) = match tree.read(place) {
+        Ok(bytes) => (place.to_owned(), public_half(&bytes, place)),
+        Err(Some(why)) => (place.to_owned(), Known::Unread(why)),
+        Err(None) => beside(tree, place).unwrap_or_else(|| (place.to_owned(), Known::Absent)),
     };
     SigningKey {
         domain: domain.to_ascii_lowercase(),
         selector: selector.to_ascii_lowercase(),
-        place: place.to_owned(),
+        modified: if matches!(key, Known::Is(_)) { tree.modified(&place) } else { 0 },
+        place,
         key,
-        modified,
         ..SigningKey::default()
+    }
+}
+
+/// The record that opendkim-genkey(8) wrote beside the private key, which is kept away from the collector.
+fn beside(tree: &dyn Tree, place: &str) -> Option<(String, Known<PublicKey>)> {
+    let place = format!("{}.txt", place.strip_suffix(".private")?);
+    let text = text(tree, &place)?;
+    let strings: String = text.split('"').skip(1).step_by(2).collect();
+    let key = dkim::Record::read(&strings).key?;
+    Some((place, Known::Is(public(&key))))
+}
+
+fn public(key: &der::Key) -> PublicKey {
+    PublicKey {
+        algorithm: if matches!(key, der::Key::Rsa { .. }) { "rsa" } else { "ed25519" }.to_owned(),
+        bits: key.bits(),
+        base64: base64::encode(&key.published()),
     }
 }
 
@@ -200,11 +216,7 @@ fn public_half(pem: &[u8], place: &str) -> Known<PublicKey> {
         key @ der::Key::Rsa { .. } => Some(key),
     });
     match key {
-        Some(key) => Known::Is(PublicKey {
-            algorithm: if matches!(key, der::Key::Rsa { .. }) { "rsa" } else { "ed25519" }.to_owned(),
-            bits: key.bits(),
-            base64: base64::encode(&key.published()),
-        }),
+        Some(key) => Known::Is(public(&key)),
         None => Known::Unread(format!(
             "{place} holds no private RSA or Ed25519 key: openssl pkey -in {place} -noout -text"
         )),

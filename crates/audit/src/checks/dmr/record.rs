@@ -87,35 +87,37 @@ pub(super) static DMR_003: Check = Check {
 fn dmr_003(server: &Server<'_>) -> Judged {
     each_domain(server, "every DMARC record is well formed", |dns, domain| {
         let texts = dns.records("TXT", &format!("_dmarc.{domain}"))?;
-        let mut found = Vec::new();
-        let mut broken = None;
+        let (mut grave, mut slight, mut broken) = (Vec::new(), Vec::new(), None);
         for text in texts {
-            let problems = if is_record(text) {
-                Record::read(text).problems
+            let (problems, passed_over) = if is_record(text) {
+                let record = Record::read(text);
+                (record.problems, record.passed_over)
             } else if is_meant(text) {
-                vec![why_not(text)]
+                (vec![why_not(text)], Vec::new())
             } else {
-                Vec::new()
+                continue;
             };
-            if !problems.is_empty() {
+            if !(problems.is_empty() && passed_over.is_empty()) {
                 broken = broken.or(Some(text));
             }
-            found.extend(problems);
+            grave.extend(problems);
+            slight.extend(passed_over);
         }
+        // What receivers pass over leaves the policy in force.
+        let severity = if grave.is_empty() { Severity::Low } else { Severity::High };
+        let found: Vec<String> = grave.into_iter().chain(slight).collect();
         let (Some(problem), Some(text)) = (found.first(), broken) else { return Ok(None) };
         Ok(Some(
-            Finding::new(
-                Severity::High,
-                domain,
-                format!("the DMARC record of {domain} is malformed: {problem}"),
-            )
-            .cause(format!("TXT _dmarc.{domain}"))
-            .all_seen(found.iter().map(|problem| Evidence { place: place(domain), seen: problem.clone() }))
-            .remedy(
-                Remedy::new("Correct it.")
-                    .edit("DNS", &[&format!("_dmarc.{domain}. IN TXT \"{text}\"")], &[])
-                    .prove(format!("dig +short TXT _dmarc.{domain}")),
-            ),
+            Finding::new(severity, domain, format!("the DMARC record of {domain} is malformed: {problem}"))
+                .cause(format!("TXT _dmarc.{domain}"))
+                .all_seen(
+                    found.iter().map(|problem| Evidence { place: place(domain), seen: problem.clone() }),
+                )
+                .remedy(
+                    Remedy::new("Correct it.")
+                        .edit("DNS", &[&format!("_dmarc.{domain}. IN TXT \"{text}\"")], &[])
+                        .prove(format!("dig +short TXT _dmarc.{domain}")),
+                ),
         ))
     })
 }

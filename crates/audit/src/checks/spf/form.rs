@@ -2,7 +2,7 @@
 
 use super::{each_name, each_record, records_of, usual};
 use crate::checks::dns::publish;
-use crate::records::spf::{Record, Term};
+use crate::records::spf::{Record, Term, is_mistaken};
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity};
 
 pub(super) static SPF_001: Check = Check {
@@ -140,9 +140,9 @@ pub(super) static SPF_012: Check = Check {
     id: "SPF-012",
     title: "Terms of an SPF record have no effect",
     severity: Severity::Low,
-    why: "Whoever wrote them believes that they hold: nothing behind `all` is looked at, nor `redirect` beside it.",
+    why: "Whoever wrote them believes that they hold: nothing behind `all` is looked at, nor `redirect` beside it, nor `include=` where `include:` was meant.",
     proof: "The order of the record's terms.",
-    fix: "Move `all` to the end, or take the dead terms out.",
+    fix: "Move `all` to the end, write mechanisms with `:`, or take the dead terms out.",
     references: &["RFC 7208 5.1", "RFC 7208 6.1"],
     judge: spf_012,
 };
@@ -150,16 +150,17 @@ pub(super) static SPF_012: Check = Check {
 fn spf_012(server: &Server<'_>) -> Judged {
     each_record(server, "every term of the SPF records counts", |domain, tree| {
         let Some(own) = tree.own() else { return Ok(None) };
-        let Some((place, _)) = own.record.all() else { return Ok(None) };
+        let all = own.record.all().map(|(place, _)| place);
         let dead: Vec<&str> = own
             .record
             .terms
             .iter()
             .enumerate()
             .filter(|(at, placed)| match placed.term {
-                Term::Redirect(_) => true,
-                Term::Directive(..) => *at > place,
-                Term::Explanation(_) | Term::Other => false,
+                Term::Redirect(_) => all.is_some(),
+                Term::Directive(..) => all.is_some_and(|all| *at > all),
+                Term::Other => is_mistaken(&placed.text),
+                Term::Explanation(_) => false,
             })
             .map(|(_, placed)| placed.text.as_str())
             .collect();
@@ -171,13 +172,15 @@ fn spf_012(server: &Server<'_>) -> Judged {
             Finding::new(
                 Severity::Low,
                 domain,
-                format!("`{dead}` in the SPF record of {domain} has no effect: `all` decides before"),
+                format!("`{dead}` in the SPF record of {domain} has no effect"),
             )
             .cause(format!("TXT {domain}"))
             .seen(format!("dig TXT {domain}"), &*own.text)
             .remedy(
-                Remedy::new(format!("Move `{dead}` before `all`, or remove it."))
-                    .prove(format!("dig +short TXT {domain}")),
+                Remedy::new(format!(
+                    "Move `{dead}` before `all` and write mechanisms with `:`, or remove it."
+                ))
+                .prove(format!("dig +short TXT {domain}")),
             ),
         ))
     })

@@ -156,8 +156,10 @@ fn spf_013(server: &Server<'_>) -> Judged {
             tree.complete()?;
             return Ok(None);
         }
+        // Too many exchangers make the record void; a long answer only costs a second question.
+        let severity = if tree.many_exchangers.is_empty() { Severity::Low } else { Severity::High };
         Ok(Some(
-            Finding::new(Severity::Low, domain, format!("the SPF answer of {domain} is too large"))
+            Finding::new(severity, domain, format!("the SPF answer of {domain} is too large"))
                 .cause(format!("TXT {domain}"))
                 .all_seen(evidence)
                 .remedy(

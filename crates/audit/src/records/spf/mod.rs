@@ -93,6 +93,13 @@ pub struct Record {
     pub problems: Vec<Problem>,
 }
 
+/// Whether a modifier that nobody knows has the name of a mechanism: `include=example.org` was meant to be `include:example.org`.
+#[must_use]
+pub fn is_mistaken(text: &str) -> bool {
+    let name = text.split('=').next().unwrap_or_default().to_ascii_lowercase();
+    matches!(name.as_str(), "all" | "include" | "a" | "mx" | "ptr" | "ip4" | "ip6" | "exists")
+}
+
 /// Whether a TXT record is an SPF record: `v=spf1` and then a blank or the end (RFC 7208 4.5).
 #[must_use]
 pub fn is_record(text: &str) -> bool {
@@ -188,9 +195,6 @@ fn modifier(name: &str, value: &str) -> Result<Term, String> {
     match name.to_ascii_lowercase().as_str() {
         "redirect" => Ok(Term::Redirect(target(value)?)),
         "exp" => Ok(Term::Explanation(target(value)?)),
-        "all" | "include" | "a" | "mx" | "ptr" | "ip4" | "ip6" | "exists" => {
-            Err(format!("`{name}` takes `:`, not `=`"))
-        }
         other if other.starts_with(|c: char| c.is_ascii_alphabetic()) => {
             expand::valid(value)?;
             Ok(Term::Other)

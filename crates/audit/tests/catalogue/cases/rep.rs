@@ -1,7 +1,7 @@
 //! Cases of the reputation family.
 
-use mailward_audit::Facts;
 use mailward_audit::facts::{Answer, Known, Queue, Queued};
+use mailward_audit::{Facts, Outcome, Server, Severity, find};
 
 use super::dns::{but, with, zone};
 use crate::{Case, build};
@@ -9,6 +9,38 @@ use crate::{Case, build};
 /// With other lists in main.cf.
 fn lists(changes: &str) -> Facts {
     but(zone(), |facts| facts.said = build::postfix(&format!("{changes}\n")).said)
+}
+
+/// The lists of docker-mailserver 15.1 with ENABLE_DNSBL=1: one of them is dead, three have no filter.
+#[test]
+fn the_lists_of_docker_mailserver() {
+    let facts = lists(
+        "postscreen_dnsbl_sites = zen.spamhaus.org=127.0.0.[2..11]*3 bl.mailspike.net=127.0.0.[2;14;13;12;11;10] \
+         b.barracudacentral.org*2 bl.spameatingmonkey.net=127.0.0.2 dnsbl.sorbs.net psbl.surriel.com \
+         list.dnswl.org=127.0.[0..255].0*-2 list.dnswl.org=127.0.[0..255].1*-3 list.dnswl.org=127.0.[0..255].[2..3]*-4",
+    );
+    let mut facts = facts;
+    facts.dns = mailward_audit::facts::Dns::default();
+    let found = |id: &str| {
+        let Some((_, check)) = find(id) else { panic!("{id} is no check") };
+        match (check.judge)(&Server::new(&facts)) {
+            Ok(Outcome::Fail(findings)) => {
+                let all = findings
+                    .first()
+                    .map(|finding| finding.evidence.iter().map(|seen| seen.seen.clone()).collect());
+                (findings.iter().map(|finding| finding.severity).collect::<Vec<_>>(), all.unwrap_or_default())
+            }
+            other => panic!("{id}: {other:?}"),
+        }
+    };
+    let (severity, seen): (_, Vec<String>) = found("REP-003");
+    assert_eq!(
+        (severity, seen),
+        (vec![Severity::Medium], vec!["dnsbl.sorbs.net: closed June 2024".to_owned()])
+    );
+    let (severity, seen) = found("REP-006");
+    assert_eq!(severity, [Severity::Low]);
+    assert_eq!(seen, ["b.barracudacentral.org*2", "dnsbl.sorbs.net", "psbl.surriel.com"]);
 }
 
 /// The cases, by id.
