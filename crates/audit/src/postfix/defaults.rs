@@ -1,9 +1,17 @@
 //! Defaults of parameters, for a server whose `postconf -d` is not known. Those of `defaults.cf` are what Postfix 3.7 prints;
 //! what other versions do otherwise stands here.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use super::version::Version;
 
 const OF_3_7: &str = include_str!("defaults.cf");
+
+static TABLE: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
+    let pairs = OF_3_7.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.trim(), value.trim())).collect()
+});
 
 /// A parameter, the version that changed its default, and the default before and from then on; none where the parameter did not
 /// exist before.
@@ -49,8 +57,11 @@ pub(super) fn default_of(parameter: &str, version: Option<Version>) -> Option<&'
     if let Some((_, since, before, after)) = CHANGES.iter().find(|(name, ..)| *name == parameter) {
         return if version? >= *since { Some(after) } else { *before };
     }
-    OF_3_7.lines().find_map(|line| {
-        let (name, value) = line.split_once('=')?;
-        (name.trim() == parameter).then(|| value.trim())
-    })
+    TABLE.get(parameter).copied()
+}
+
+/// The names of the parameters that a Postfix usually has, for a server whose `postconf -d` is not known.
+pub(crate) fn usual_parameters() -> impl Iterator<Item = &'static str> {
+    let of_machine = ["mail_version", "mydomain", "myhostname", "mynetworks"];
+    TABLE.keys().copied().chain(CHANGES.iter().map(|(name, ..)| *name)).chain(of_machine)
 }

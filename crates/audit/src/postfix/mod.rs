@@ -18,6 +18,7 @@ mod version;
 use std::collections::BTreeMap;
 
 pub use class::{Class, Domains};
+pub(crate) use defaults::usual_parameters;
 pub use expand::expand;
 pub use mynetworks::{Entry as NetworkEntry, Networks};
 pub use protocols::{Protocol, Protocols};

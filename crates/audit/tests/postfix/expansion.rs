@@ -74,9 +74,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
     #[test]
-    fn as_postconf_expands(sets in proptest::collection::vec((value(0), value(1), value(2), value(3)), 200)) {
+    fn as_postconf_expands(sets in proptest::collection::vec((value(0), value(1), value(2), value(3)), 60)) {
         let named = |(set, (v1, v2, v3, v4)): (usize, &Four)| {
-            [v1, v2, v3, v4].map(|value| value.replace('v', &format!("s{set}v")))
+            [v1, v2, v3, v4].map(|value| {
+                ["v1", "v2", "v3"].iter().fold(value.clone(), |value, name| value.replace(name, &format!("s{set}{name}")))
+            })
         };
         let sets: Vec<[String; 4]> = sets.iter().enumerate().map(named).collect();
         let name = |set: usize, n: usize| format!("s{set}v{}", n + 1);
@@ -86,9 +88,9 @@ proptest! {
             .flat_map(|(set, values)| values.iter().enumerate().map(move |(n, value)| (name(set, n), value.clone())))
             .collect();
         let Some(printed) = postconf(&known) else { return Ok(()) };
-        for (name, written) in &known {
+        for (name, theirs) in &printed {
+            let written = &known[name];
             let ours = expand(written, &|name| known.get(name).cloned());
-            let theirs = &printed[name];
             // What it prints it folds.
             prop_assert!(ours.split_whitespace().eq(theirs.split_whitespace()), "{written}: {ours} is {theirs}");
         }
@@ -112,8 +114,12 @@ fn postconf(values: &BTreeMap<String, String>) -> Option<BTreeMap<String, String
     let used: String = values.keys().map(|name| format!("${name} ")).collect();
     std::fs::write(directory.join("main.cf"), format!("{lines}smtpd_banner = {used}\n")).expect("main.cf");
     std::fs::write(directory.join("master.cf"), "").expect("master.cf");
-    let ran =
-        Command::new("/usr/sbin/postconf").arg("-c").arg(&directory).arg("-x").args(values.keys()).output();
+    let ran = Command::new("/usr/sbin/postconf")
+        .arg("-c")
+        .arg(&directory)
+        .arg("-x")
+        .args(values.keys().filter(|name| name.ends_with("v4")))
+        .output();
     let Ok(ran) = ran else {
         eprintln!("SKIPPED: no /usr/sbin/postconf to compare with");
         return None;

@@ -163,3 +163,60 @@ fn this_machine() -> Option<Facts> {
     }
     Some(facts)
 }
+
+/// The docker-mailserver of the incident: what docker-mailserver ships is not called weak, but for two of its habits.
+#[test]
+fn docker_mailserver_as_shipped() {
+    let Some(facts) = docker_mailserver() else { return };
+    let failing: Vec<&str> = failing(&facts).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(failing, ["PFX-011", "PFX-015"]);
+}
+
+/// The fix that was published for the incident empties main.cf.
+#[test]
+fn docker_mailserver_with_the_published_fix() {
+    let Some(facts) = docker_mailserver() else { return };
+    let overrides = fixture("overlay-published-fix/config/postfix-main.cf").expect("the fixture is whole");
+    let facts = file(facts, "/tmp/docker-mailserver/postfix-main.cf", &overrides);
+    let failing = failing(&facts);
+    let shown = |id: &str| {
+        failing
+            .iter()
+            .filter(|(failed, _)| *failed == id)
+            .map(|(_, shown)| shown.as_str())
+            .collect::<String>()
+    };
+    assert!(shown("PFX-001").contains("severity: Critical"), "{failing:#?}");
+    assert!(shown("PFX-001").contains("reject_rbl_client zen.spamhaus.org"), "{failing:#?}");
+    assert!(shown("PFX-002").contains("check_policy_service"), "{failing:#?}");
+}
+
+fn failing(facts: &Facts) -> Vec<(&'static str, String)> {
+    let server = mailward_audit::Server::new(facts);
+    let family = mailward_audit::FAMILIES.iter().find(|family| family.prefix == "PFX").expect("a family");
+    let failed = |check: &&mailward_audit::Check| match (check.judge)(&server) {
+        Ok(mailward_audit::Outcome::Fail(findings)) => Some((check.id, format!("{findings:?}"))),
+        _ => None,
+    };
+    family.checks.iter().filter_map(failed).collect()
+}
+
+fn fixture(path: &str) -> Option<String> {
+    let directory =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/dms-incident");
+    std::fs::read_to_string(directory.join(path)).ok()
+}
+
+fn docker_mailserver() -> Option<Facts> {
+    let mut facts = Facts::default();
+    facts.about.deployment = mailward_audit::facts::Deployment::DockerMailserver;
+    facts.said.insert("postconf mail_version".to_owned(), Known::Is(Said::ok("mail_version = 3.7.11")));
+    for option in ["-n", "-M", "-P"] {
+        let Some(text) = fixture(&format!("exec/postconf_{option}.txt")) else {
+            eprintln!("SKIPPED: the docker-mailserver fixture is not here");
+            return None;
+        };
+        facts.said.insert(format!("postconf {option}"), Known::Is(Said::ok(text)));
+    }
+    Some(facts)
+}

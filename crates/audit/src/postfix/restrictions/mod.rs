@@ -174,6 +174,15 @@ impl Postfix<'_> {
         Ok(rules(&self.in_service(service, list)?.value))
     }
 
+    /// Whether smtpd knows a rule: if not, it answers 451 to everybody who gets that far.
+    ///
+    /// # Errors
+    /// When the default of `smtpd_restriction_classes` is not known.
+    pub fn knows_rule(&self, service: &Service, rule: &Rule) -> Result<bool, Untold> {
+        let classes = self.in_service(service, "smtpd_restriction_classes")?.value;
+        Ok(rule.is_known() || elements(&classes).iter().any(|class| class.eq_ignore_ascii_case(&rule.name)))
+    }
+
     /// The names of the lists, in the order in which the service asks them.
     fn lists(&self, service: &Service) -> Result<[&'static str; 7], Untold> {
         let mut lists = LISTS;

@@ -32,11 +32,66 @@ const WITH_ARGUMENT: [&str; 13] = [
     "check_etrn_access",
 ];
 
+/// Rules that take none. See postconf(5), smtpd_recipient_restrictions.
+const KNOWN: [&str; 41] = [
+    "check_relay_domains",
+    "defer",
+    "defer_if_permit",
+    "defer_if_reject",
+    "defer_unauth_destination",
+    "permit",
+    "permit_auth_destination",
+    "permit_inet_interfaces",
+    "permit_mx_backup",
+    "permit_mynetworks",
+    "permit_naked_ip_address",
+    "permit_sasl_authenticated",
+    "permit_tls_all_clientcerts",
+    "permit_tls_clientcerts",
+    "reject",
+    "reject_authenticated_sender_login_mismatch",
+    "reject_invalid_helo_hostname",
+    "reject_invalid_hostname",
+    "reject_known_sender_login_mismatch",
+    "reject_multi_recipient_bounce",
+    "reject_non_fqdn_helo_hostname",
+    "reject_non_fqdn_hostname",
+    "reject_non_fqdn_recipient",
+    "reject_non_fqdn_sender",
+    "reject_plaintext_session",
+    "reject_sender_login_mismatch",
+    "reject_unauth_destination",
+    "reject_unauth_pipelining",
+    "reject_unauthenticated_sender_login_mismatch",
+    "reject_unlisted_recipient",
+    "reject_unlisted_sender",
+    "reject_unverified_recipient",
+    "reject_unverified_sender",
+    "reject_rhsbl_client",
+    "reject_rhsbl_helo",
+    "reject_rhsbl_sender",
+    "reject_rhsbl_recipient",
+    "reject_rbl_client",
+    "reject_maps_rbl",
+    "permit_dnswl_client",
+    "sleep",
+];
+
 impl Rule {
     /// Whether it looks something up in a table.
     #[must_use]
     pub fn is_access_table(&self) -> bool {
         self.name.starts_with("check_") && self.name.ends_with("_access")
+    }
+
+    /// Whether Postfix has such a rule.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        let name = self.name.as_str();
+        KNOWN.contains(&name)
+            || WITH_ARGUMENT.contains(&name)
+            || self.is_access_table() && self.argument.is_some()
+            || name.starts_with("reject_unknown_")
     }
 
     /// Whether nothing after it is ever asked.

@@ -144,7 +144,7 @@ impl<'w> Walk<'w> {
             {
                 NOTHING
             }
-            name if known(name) => NOTHING,
+            _ if rule.is_known() => NOTHING,
             _ => because(Verdict::Deferred, "smtpd knows no such rule, and answers 451 to everybody", ""),
         }
     }
@@ -327,36 +327,4 @@ fn network_of(networks: &Networks, request: &Request<'_>) -> String {
 
 fn name_owners(owners: &[String]) -> String {
     if owners.is_empty() { "nobody".to_owned() } else { owners.join(", ") }
-}
-
-/// Rules that Postfix has and that say nothing to a mail from a client with a name, on no list, with sound addresses.
-fn known(name: &str) -> bool {
-    const EXACT: [&str; 17] = [
-        "defer_if_reject",
-        "permit_auth_destination",
-        "permit_dnswl_client",
-        "permit_inet_interfaces",
-        "permit_mx_backup",
-        "permit_naked_ip_address",
-        "permit_rhswl_client",
-        "permit_sasl_authenticated",
-        "permit_tls_all_clientcerts",
-        "permit_tls_clientcerts",
-        "check_ccert_access",
-        "check_etrn_access",
-        "check_relay_domains",
-        "reject_maps_rbl",
-        "reject_multi_recipient_bounce",
-        "reject_plaintext_session",
-        "sleep",
-    ];
-    const BEGIN: [&str; 6] = [
-        "reject_rbl",
-        "reject_rhsbl_",
-        "reject_unknown_",
-        "reject_unlisted_",
-        "reject_unverified_",
-        "reject_unauth_pipelining",
-    ];
-    EXACT.contains(&name) || BEGIN.iter().any(|begin| name.starts_with(begin))
 }
