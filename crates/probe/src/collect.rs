@@ -7,7 +7,7 @@ use mailward_audit::facts::{About, Deployment};
 
 use crate::files::{self, Mount, Tree, Wanted};
 use crate::place::Place;
-use crate::{accounts, commands, host, log};
+use crate::{accounts, commands, host, log, tls};
 
 /// What to collect, and where.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +63,8 @@ pub fn collect(options: &Options, progress: &dyn Fn(&str)) -> Facts {
     progress("accounts");
     let guessing = options.guess_passwords.then_some(accounts::GUESSING);
     facts.accounts = accounts::collect(&facts, &|path| accounts::text(&tree, path), guessing);
+    facts.dns.signing = crate::dns::signing_keys(&tree);
+    tls::read_files(&mut facts, &|path| accounts::text(&tree, path));
     facts
 }
 

@@ -18,6 +18,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use super::cursor::Cursor;
+use super::flaw;
 
 /// Roots that count as trusted.
 #[derive(Clone, Debug)]
@@ -175,7 +176,11 @@ fn key_of(spki: &SubjectPublicKeyInfo<'_>, der: &[u8]) -> CertificateKey {
         "1.3.101.113" => ("Ed448", 448),
         other => (other, bits),
     };
-    CertificateKey { kind: kind.to_owned(), bits, curve, spki_sha256: sha256(der) }
+    let flaw = match spki.parsed() {
+        Ok(PublicKey::RSA(key)) => Known::Is(flaw::of_rsa(key.modulus, key.exponent)),
+        _ => Known::Is(None),
+    };
+    CertificateKey { kind: kind.to_owned(), bits, curve, spki_sha256: sha256(der), flaw }
 }
 
 /// A DSA key is as long as the prime among its parameters (RFC 3279 2.3.2).

@@ -8,6 +8,7 @@ mod course;
 mod cursor;
 mod dh;
 mod dialogue;
+mod flaw;
 mod hello;
 mod learn;
 mod link;
@@ -20,7 +21,7 @@ mod tests;
 use std::net::IpAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use mailward_audit::facts::{MailProtocol, TlsPort};
+use mailward_audit::facts::{Facts, Known, MailProtocol, TlsPort};
 
 pub use certificate::{Roots, certificates, key};
 use course::Course;
@@ -69,4 +70,26 @@ pub fn probe(target: &Target, options: &Options) -> TlsPort {
     let mut port = Course::new(target, options, began, now).run();
     port.millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     port
+}
+
+/// Reads the certificates and the public halves of the keys that the effective configuration names.
+pub fn read_files(facts: &mut Facts, read: &dyn Fn(&str) -> Known<String>) {
+    for file in mailward_audit::tls_files(facts) {
+        let text = read(&file.path);
+        if file.certificate {
+            facts.certificates.insert(file.path.clone(), parsed(&text, certificates));
+        }
+        if file.key {
+            facts.keys.insert(file.path, parsed(&text, key));
+        }
+    }
+}
+
+fn parsed<T>(text: &Known<String>, parse: impl Fn(&[u8]) -> Known<T>) -> Known<T> {
+    match text {
+        Known::Is(text) => parse(text.as_bytes()),
+        Known::Absent => Known::Absent,
+        Known::Unread(why) => Known::Unread(why.clone()),
+        Known::Unasked => Known::Unasked,
+    }
 }

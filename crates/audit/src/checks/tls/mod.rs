@@ -1,131 +1,236 @@
 //! TLS: protocol, cipher, key exchange.
 
-use crate::{Check, NotYet};
+mod exchange;
+mod flaws;
+mod ports;
+mod settings;
+mod suites;
+mod versions;
+
+use std::collections::BTreeSet;
+
+use crate::check::{could_not_tell, not_applicable};
+use crate::facts::{Deployment, Fetched, Known, MailProtocol, TlsPort};
+use crate::{Check, Evidence, Finding, Judged, NotYet, Outcome, Remedy, Server, Severity, Untold};
 
 /// The checks, by id.
-pub(crate) const CHECKS: &[&Check] = &[];
+pub(crate) const CHECKS: &[&Check] = &[
+    &versions::TLS_001,
+    &versions::TLS_002,
+    &versions::TLS_003,
+    &versions::TLS_004,
+    &suites::TLS_005,
+    &suites::TLS_006,
+    &suites::TLS_007,
+    &suites::TLS_008,
+    &suites::TLS_009,
+    &suites::TLS_010,
+    &suites::TLS_011,
+    &exchange::TLS_012,
+    &exchange::TLS_013,
+    &exchange::TLS_014,
+    &exchange::TLS_015,
+    &suites::TLS_016,
+    &flaws::TLS_017,
+    &settings::TLS_018,
+    &flaws::TLS_019,
+    &flaws::TLS_020,
+    &flaws::TLS_021,
+    &flaws::TLS_022,
+    &exchange::TLS_023,
+    &flaws::TLS_024,
+    &flaws::TLS_025,
+    &flaws::TLS_026,
+    &flaws::TLS_027,
+    &ports::TLS_028,
+    &flaws::TLS_029,
+    &ports::TLS_030,
+    &ports::TLS_031,
+    &ports::TLS_032,
+    &settings::TLS_033,
+    &ports::TLS_034,
+    &settings::TLS_035,
+    &settings::TLS_036,
+    &settings::TLS_037,
+];
 
 /// The rows that no check proves yet, by id.
-pub(crate) const NOT_YET: &[NotYet] = &[
-    NotYet { id: "TLS-001", title: "SSLv2 or SSLv3 offered", because: "nobody has written it" },
-    NotYet { id: "TLS-002", title: "TLS 1.0 or 1.1 offered", because: "nobody has written it" },
-    NotYet { id: "TLS-003", title: "TLS 1.3 not offered", because: "nobody has written it" },
-    NotYet { id: "TLS-004", title: "TLS 1.2 refused on the public MX", because: "nobody has written it" },
-    NotYet { id: "TLS-005", title: "NULL (no encryption) suites offered", because: "nobody has written it" },
-    NotYet { id: "TLS-006", title: "Anonymous (aNULL) suites offered", because: "nobody has written it" },
-    NotYet {
-        id: "TLS-007",
-        title: "Export or below-112-bit suites (EXPORT, DES, RC2)",
-        because: "nobody has written it",
-    },
-    NotYet { id: "TLS-008", title: "RC4 offered", because: "nobody has written it" },
-    NotYet { id: "TLS-009", title: "64-bit-block ciphers (3DES, IDEA)", because: "nobody has written it" },
-    NotYet {
-        id: "TLS-010",
-        title: "CBC or non-AEAD suites offered with TLS 1.2",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-011",
-        title: "Key exchange without forward secrecy (static RSA, static DH)",
-        because: "nobody has written it",
-    },
-    NotYet { id: "TLS-012", title: "Finite-field DH below 2048 bit", because: "nobody has written it" },
-    NotYet { id: "TLS-013", title: "DH group is self-made or unknown", because: "nobody has written it" },
-    NotYet {
-        id: "TLS-014",
-        title: "Weak curve offered (below 224 bit: fail; P-224: phase out)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-015",
-        title: "No post-quantum hybrid group though the library can (OpenSSL 3.5+)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-016",
-        title: "Server does not enforce its cipher order while weak suites are offered",
-        because: "nobody has written it",
-    },
-    NotYet { id: "TLS-017", title: "Insecure renegotiation (no RFC 5746)", because: "nobody has written it" },
-    NotYet {
-        id: "TLS-018",
-        title: "Client may renegotiate without limit (TLS 1.2)",
-        because: "nobody has written it",
-    },
-    NotYet { id: "TLS-019", title: "TLS compression", because: "nobody has written it" },
-    NotYet {
-        id: "TLS-020",
-        title: "Fallback protection missing while several versions below 1.3 are on",
-        because: "nobody has written it",
-    },
-    NotYet { id: "TLS-021", title: "0-RTT accepted", because: "nobody has written it" },
-    NotYet {
-        id: "TLS-022",
-        title: "Extended master secret missing (TLS 1.2)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-023",
-        title: "SHA-1 or MD5 accepted for the handshake signature",
-        because: "nobody has written it",
-    },
-    NotYet { id: "TLS-024", title: "Heartbleed", because: "nobody has written it" },
-    NotYet { id: "TLS-025", title: "CCS injection / Ticketbleed", because: "nobody has written it" },
-    NotYet { id: "TLS-026", title: "ROBOT (RSA padding oracle)", because: "nobody has written it" },
-    NotYet {
-        id: "TLS-027",
-        title: "Key shared with a service that speaks SSLv2 (DROWN)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-028",
-        title: "STARTTLS not offered where it must be (25, 587, 143, 110, 4190)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-029",
-        title: "Commands sent in the same packet as STARTTLS are executed after the handshake",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-030",
-        title: "Implicit-TLS ports missing (465, 993; 995 if POP3 is used)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-031",
-        title: "Port 25 refuses plaintext (encrypt) for the whole Internet",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-032",
-        title: "Port named submissions/smtps is not implicit TLS (wrapper mode missing)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-033",
-        title: "Security level of the library lowered (@SECLEVEL=0/1, own openssl.cnf, OPENSSL_CONF, tls_config_file)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-034",
-        title: "Weaker TLS on one port, address or family than on the others",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-035",
-        title: "Certificate requested from every client on the public port (smtpd_tls_ask_ccert)",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-036",
-        title: "Session tickets outlive the day or tickets are never rotated",
-        because: "nobody has written it",
-    },
-    NotYet {
-        id: "TLS-037",
-        title: "TLS not visible in logs (smtpd_tls_loglevel/smtp_tls_loglevel = 0)",
-        because: "nobody has written it",
-    },
-];
+pub(crate) const NOT_YET: &[NotYet] = &[];
+
+/// What mends a weakness of a service: settings of Postfix and of Dovecot, the latter in the words of 2.3 and of 2.4.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fix {
+    pub(crate) advice: &'static str,
+    pub(crate) postfix: &'static [&'static str],
+    pub(crate) dovecot: &'static [(&'static str, &'static str)],
+}
+
+/// What the ports that were looked at showed.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    /// Ports that have the weakness, and what was seen there.
+    pub(crate) weak: Vec<(&'a TlsPort, String)>,
+    /// Ports that do not.
+    pub(crate) right: Vec<&'a TlsPort>,
+}
+
+/// The ports that speak TLS.
+pub(crate) fn looked<'a>(server: &Server<'a>) -> Result<Vec<&'a TlsPort>, Untold> {
+    let all = &server.facts.tls;
+    let ports: Vec<_> = all.iter().filter(|port| port.offered == Known::Is(true)).collect();
+    match (ports.is_empty(), all.first()) {
+        (false, _) => Ok(ports),
+        (true, None) => could_not_tell("no TLS port was looked at"),
+        (true, Some(_)) => match all.iter().find_map(|port| port.stopped.as_deref()) {
+            Some(why) => could_not_tell(why),
+            None => not_applicable("no port speaks TLS"),
+        },
+    }
+}
+
+/// Looks at every port that speaks TLS: what shows the weakness there, if it has it.
+///
+/// # Errors
+/// When no port has it and it could not be told of one, or of all of them it does not make sense.
+pub(crate) fn see<'a>(
+    server: &Server<'a>,
+    look: impl Fn(&TlsPort) -> Result<Option<String>, Untold>,
+) -> Result<Seen<'a>, Untold> {
+    let mut seen = Seen { weak: Vec::new(), right: Vec::new() };
+    let mut untold = Vec::new();
+    for port in looked(server)? {
+        match look(port) {
+            Ok(Some(shown)) => seen.weak.push((port, shown)),
+            Ok(None) => seen.right.push(port),
+            Err(why) => untold.push(why),
+        }
+    }
+    if seen.weak.is_empty() {
+        let unknown = untold.iter().find(|why| matches!(why, Untold::CouldNotTell(_)));
+        if let Some(why) = unknown.or_else(|| untold.first().filter(|_| seen.right.is_empty())) {
+            return Err(why.clone());
+        }
+    }
+    Ok(seen)
+}
+
+/// One finding for all ports that have the weakness, or a pass. `says` completes "port 25 (smtp, STARTTLS) ...".
+pub(crate) fn outcome(
+    server: &Server<'_>,
+    check: &'static Check,
+    seen: &Seen<'_>,
+    (client, mx): (Severity, Severity),
+    says: &str,
+    fix: Fix,
+) -> Judged {
+    if seen.weak.is_empty() {
+        return Ok(Outcome::Pass(format!("seen at {}", places(seen.right.iter().copied()))));
+    }
+    let ports = || seen.weak.iter().map(|(port, _)| *port);
+    let severity = ports().map(|port| severity(server, port, client, mx)).max().unwrap_or(client);
+    let summary = format!("{} {says}", upper(&places(ports())));
+    let evidence = seen.weak.iter().map(|(port, shown)| evidence(&port.place(), shown));
+    let finding = Finding::new(severity, "", summary).all_seen(evidence);
+    Ok(finding.remedy(remedy(server, check.id, ports(), fix)).into())
+}
+
+/// How bad it is at a port: other servers that fail at port 25 send without any TLS, unless the domain promised TLS.
+pub(crate) fn severity(server: &Server<'_>, port: &TlsPort, client: Severity, mx: Severity) -> Severity {
+    if port.is_mx() && !promised(server) { mx } else { client }
+}
+
+/// Whether a domain promised TLS to other servers, by DANE or by an MTA-STS policy in force.
+pub(crate) fn promised(server: &Server<'_>) -> bool {
+    let dns = &server.facts.dns;
+    let dane = dns.answers.iter().any(|(question, answer)| {
+        let records = answer.known().is_some_and(|answer| answer.authenticated && !answer.records.is_empty());
+        records && question.starts_with("TLSA _25.")
+    });
+    let enforced = |fetched: &Fetched| {
+        fetched.body.lines().any(|line| line.split_whitespace().collect::<String>() == "mode:enforce")
+    };
+    dane || dns.fetched.values().filter_map(Known::known).any(enforced)
+}
+
+/// What to do: edits for the programs behind these ports.
+pub(crate) fn remedy<'a>(
+    server: &Server<'_>,
+    id: &str,
+    ports: impl Iterator<Item = &'a TlsPort>,
+    fix: Fix,
+) -> Remedy {
+    let smtp: BTreeSet<_> =
+        ports.map(|port| matches!(port.service, MailProtocol::Smtp | MailProtocol::Lmtp)).collect();
+    edits(server, id, smtp.contains(&true), smtp.contains(&false), fix)
+}
+
+/// What to do: edits for Postfix, for Dovecot, or for both.
+pub(crate) fn edits(server: &Server<'_>, id: &str, postfix: bool, dovecot: bool, fix: Fix) -> Remedy {
+    let dms = server.facts.about.deployment == Deployment::DockerMailserver;
+    let (main_cf, dovecot_conf) = match dms {
+        true => ("docker-data/dms/config/postfix-main.cf", "docker-data/dms/config/dovecot.cf"),
+        false => ("/etc/postfix/main.cf", "/etc/dovecot/local.conf"),
+    };
+    let mut remedy = Remedy::new(fix.advice);
+    let mut apply = Vec::new();
+    if postfix && !fix.postfix.is_empty() {
+        remedy = remedy.add(main_cf, fix.postfix);
+        apply.push("postfix reload");
+    }
+    if dovecot && !fix.dovecot.is_empty() {
+        let lines: Vec<_> =
+            fix.dovecot.iter().map(|(name, value)| dovecot_line(server, name, value)).collect();
+        remedy = remedy.add(dovecot_conf, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+        apply.push("doveadm reload");
+    }
+    let apply = if dms && !apply.is_empty() {
+        "docker compose up -d --force-recreate".to_owned()
+    } else {
+        apply.join(" && ")
+    };
+    remedy.apply(apply).prove(format!("mailward audit --only {id}"))
+}
+
+/// A setting of Dovecot, given in the words of 2.4, in those of the version that is here.
+fn dovecot_line(server: &Server<'_>, name: &str, value: &str) -> String {
+    server.dovecot().map_or_else(|_| format!("{name} = {value}"), |dovecot| dovecot.spelled(name, value))
+}
+
+pub(crate) fn evidence(place: &str, seen: &str) -> Evidence {
+    Evidence { place: place.to_owned(), seen: seen.to_owned() }
+}
+
+/// The names of ports in a row.
+pub(crate) fn places<'a>(ports: impl Iterator<Item = &'a TlsPort>) -> String {
+    let names: BTreeSet<_> = ports.map(|port| (port.port, port.place())).collect();
+    listed(names.into_iter().map(|(_, name)| name))
+}
+
+/// Words in a row: `a, b and c`.
+pub(crate) fn listed(words: impl Iterator<Item = String>) -> String {
+    let mut words: Vec<_> = words.collect();
+    let Some(last) = words.pop() else { return String::new() };
+    if words.is_empty() { last } else { format!("{} and {last}", words.join(", ")) }
+}
+
+/// With a capital at the beginning of a sentence.
+pub(crate) fn upper(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The version of OpenSSL that the mail server uses.
+///
+/// # Errors
+/// When it is not known.
+fn openssl(server: &Server<'_>) -> Result<(u32, u32), Untold> {
+    let said = server.facts.output("openssl version")?;
+    let version = said.split_whitespace().nth(1).unwrap_or_default();
+    let mut numbers =
+        version.split('.').map(|part| part.chars().take_while(char::is_ascii_digit).collect::<String>());
+    let mut next = || numbers.next().and_then(|part| part.parse().ok());
+    match (said.starts_with("OpenSSL"), next(), next()) {
+        (true, Some(major), Some(minor)) => Ok((major, minor)),
+        _ => could_not_tell(format!("the TLS library is `{}`", said.trim())),
+    }
+}

@@ -27,7 +27,7 @@ pub struct Trust {
 }
 
 /// What a certificate says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Certificate {
     /// Whose it is: `CN=mail.example.org`.
@@ -63,7 +63,7 @@ pub struct Certificate {
 }
 
 /// A public key.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CertificateKey {
     /// `RSA`, `EC`, `Ed25519`, `Ed448`, `DSA`; an OID where that has no name here.
@@ -74,6 +74,8 @@ pub struct CertificateKey {
     pub curve: String,
     /// SHA-256 of its SubjectCertificateKeyInfo, hexadecimal: what a `3 1 1` TLSA record holds.
     pub spki_sha256: String,
+    /// How others can compute its private half, if the public one shows it: `ROCA (CVE-2017-15361)`.
+    pub flaw: Known<Option<String>>,
 }
 
 impl Certificate {
