@@ -144,6 +144,39 @@ fn keys_that_no_table_names_and_keys_of_rspamd_are_told() {
     assert!(keys.iter().skip(1).all(|key| matches!(key.key, Known::Unread(_))), "{keys:?}");
 }
 
+/// A docker-mailserver whose container does not answer: its config volume tells all but the private halves.
+#[test]
+fn the_config_volume_of_docker_mailserver_tells_its_keys() {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/fixtures/dms-incident/docker-data/dms/config");
+    if !config.exists() {
+        eprintln!("SKIPPED: {} is not there", config.display());
+        return;
+    }
+    let mount = Mount { host: config, inside: "/tmp/docker-mailserver".to_owned() };
+    let tree = Tree::new(Place::behind(&["/usr/bin/false".to_owned()]), vec![mount]);
+    let Known::Is(keys) = signing_keys(&tree) else { panic!("no keys") };
+    let told: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            (
+                key.domain.as_str(),
+                key.selector.as_str(),
+                key.senders.join(" "),
+                key.key.known().map(|key| key.bits),
+            )
+        })
+        .collect();
+    let of = |domain: &str| format!("*@{domain}");
+    assert_eq!(
+        told,
+        [
+            ("example.net", "mail", of("example.net"), Some(2048)),
+            ("example.org", "mail", of("example.org"), Some(2048)),
+        ]
+    );
+}
+
 #[test]
 fn nothing_that_signs_is_absent() {
     let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));

@@ -21,6 +21,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it with the base zone and more records; none, loudly, if nsd is not installed.
     pub(crate) fn start(more: &str) -> Option<Self> {
+        Self::serve(&format!("{}\n{more}", include_str!("base.zone")))
+    }
+
+    /// Starts it with a root zone.
+    pub(crate) fn serve(zone: &str) -> Option<Self> {
         if !Path::new(NSD).exists() {
             eprintln!("SKIPPED: nsd is not installed (apt-get install nsd)");
             return None;
@@ -28,7 +33,6 @@ impl Server {
         let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("no directory: {error}"));
         let at = directory.path().display().to_string();
         let port = free_port();
-        let zone = format!("{}\n{more}", include_str!("base.zone"));
         let conf = format!(
             "server:\n  ip-address: 127.0.0.1\n  port: {port}\n  server-count: 1\n  username: \"\"\n  chroot: \"\"\n  database: \"\"\n  \
              zonesdir: \"{at}\"\n  zonelistfile: \"{at}/zone.list\"\n  xfrdfile: \"{at}/xfrd.state\"\n  xfrdir: \"{at}\"\n  pidfile: \"{at}/nsd.pid\"\n  \
@@ -38,7 +42,7 @@ impl Server {
             std::fs::write(directory.path().join(name), text)
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
         };
-        write("root.zone", &zone);
+        write("root.zone", zone);
         write("nsd.conf", &conf);
         let log =
             std::fs::File::create(directory.path().join("log")).unwrap_or_else(|error| panic!("{error}"));
@@ -79,7 +83,7 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
     socket.unwrap_or_else(|error| panic!("no port: {error}")).port()
 }

@@ -100,7 +100,7 @@ pub(crate) const CASES: &[Case] = &[
                 ),
                 |facts| {
                     facts.dns.signing =
-                        Known::Is(vec![key("mail.example.org", "mail", KEY, &["*@example.org"])])
+                        Known::Is(vec![key("mail.example.org", "mail", KEY, &["*@example.org"])]);
                 },
             )
         },
