@@ -2,7 +2,7 @@
 
 use super::alias::Routes;
 use super::sieve::{Action, Command, actions, parse};
-use crate::check::{could_not_tell, pass};
+use crate::check::could_not_tell;
 use crate::facts::{File, Known};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
@@ -74,19 +74,38 @@ struct Script<'a> {
 }
 
 /// The scripts that were read.
-fn scripts<'a>(server: &Server<'a>) -> Result<Vec<Script<'a>>, Untold> {
+fn scripts<'a>(server: &Server<'a>) -> Vec<Script<'a>> {
     let files = server.facts.files.iter().filter(|(path, _)| path.ends_with(".sieve"));
-    let mut read = Vec::new();
-    for (path, file) in files {
-        let Known::Is(file) = file else { continue };
-        if let Some(text) = file.text.known() {
-            read.push(Script { path, file, commands: parse(text) });
-        }
+    let known = files.filter_map(|(path, file)| Some((path, file.known()?)));
+    known
+        .filter_map(|(path, file)| Some(Script { path, file, commands: parse(file.text.known()?) }))
+        .collect()
+}
+
+/// That users' scripts would have been found: the directories that they lie in were looked at.
+///
+/// # Errors
+/// When they were not, so that nothing found means nothing.
+fn all_read(server: &Server<'_>) -> Result<(), Untold> {
+    let dovecot = server.dovecot()?;
+    let homes = dovecot.userdbs().into_iter().flat_map(|userdb| userdb.fields());
+    let homes = homes.filter_map(|field| field.strip_prefix("home=").map(str::to_owned));
+    let paths =
+        ["mail_home", "mail_path"].into_iter().filter_map(|name| dovecot.explicit(name).map(str::to_owned));
+    let roots = paths.chain(homes).filter_map(|path| path.split_once("/%").map(|(root, _)| root.to_owned()));
+    let roots: Vec<_> = roots.filter(|root| root.starts_with('/')).collect();
+    if roots.is_empty() {
+        return could_not_tell("users' scripts lie in their homes, which were not looked at");
     }
-    if read.is_empty() && !server.facts.files.values().any(|file| file.known().is_some()) {
-        return could_not_tell("no files were looked at");
-    }
-    Ok(read)
+    roots.iter().try_for_each(|root| server.facts.file(root).map(drop))?;
+    let unread =
+        server.facts.files.iter().find_map(|(path, file)| match file.known().map(|file| &file.text) {
+            Some(Known::Unread(why)) if path.ends_with(".sieve") => {
+                Some(format!("{path} was not read: {why}"))
+            }
+            _ => None,
+        });
+    unread.map_or(Ok(()), could_not_tell)
 }
 
 fn changed(file: &File) -> String {
@@ -125,7 +144,7 @@ fn confirm(file: &str, line: &str) -> Remedy {
 
 fn acc_014(server: &Server<'_>) -> Judged {
     let routes = Routes::read(server)?;
-    let scripts = scripts(server)?;
+    let scripts = scripts(server);
     let mut findings = Vec::new();
     for alias in routes.aliases.iter().filter(|alias| routes.is_mailbox(&alias.address)) {
         let Some(target) = alias.targets.iter().find(|target| routes.is_outside(target)) else { continue };
@@ -156,6 +175,9 @@ fn acc_014(server: &Server<'_>) -> Judged {
         && let Some(map) = routes.unread.first()
     {
         return could_not_tell(format!("{map} may forward mail, and was not looked into"));
+    }
+    if findings.is_empty() {
+        all_read(server)?;
     }
     let shown = format!(
         "neither {} aliases nor {} scripts forward all mail of an account outside",
@@ -191,10 +213,7 @@ fn hides(routes: &Routes, action: &Action<'_>) -> Option<String> {
 }
 
 fn acc_015(server: &Server<'_>) -> Judged {
-    let scripts = scripts(server)?;
-    if scripts.is_empty() {
-        return pass("there are no Sieve scripts where they were looked for");
-    }
+    let scripts = scripts(server);
     // Without the domains a redirect cannot be told to lead outside; what is discarded or buried can.
     let routes = Routes::read(server).unwrap_or_default();
     let mut findings = Vec::new();
@@ -207,6 +226,9 @@ fn acc_015(server: &Server<'_>) -> Judged {
                 .all_seen([told(path, file, &action)]);
             findings.push(finding.remedy(confirm(path, &format!("{};", action.command.written()))));
         }
+    }
+    if findings.is_empty() {
+        all_read(server)?;
     }
     Ok(Outcome::of(findings, format!("{} scripts hide no mail about money or passwords", scripts.len())))
 }

@@ -45,6 +45,8 @@ fn shared(digest: &str) -> Facts {
 fn aliases(virtuals: &str) -> Facts {
     let more = "recipient_delimiter = +\nvirtual_mailbox_domains = example.org\nvirtual_alias_maps = hash:/etc/postfix/virtual\nalias_maps = hash:/etc/aliases\n";
     let facts = with(postfix(more), vec![sound("alice@example.org"), sound("bob@example.org")]);
+    let facts = dovecot(facts, "");
+    let facts = stat(facts, "/var/mail/vhosts", FileKind::Directory, 0o755, "vmail");
     let facts = file(facts, "/etc/postfix/virtual", virtuals);
     file(facts, "/etc/aliases", "# local\npostmaster: root\nroot: alice@example.org\n")
 }
