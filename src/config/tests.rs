@@ -97,6 +97,25 @@ enabled = 1
 }
 
 #[test]
+fn mistakes_in_the_audit() {
+    check(
+        "audit.txt",
+        r#"
+[audit]
+resolver = "example.org"
+guess-passwords = "no"
+compose-file = "compose.yaml"
+accept = [
+    { check = "SMT-11", reason = "x", owner = "alice", until = "2027-01-31" },
+    { check = "SMT-011", reasn = "x", owner = "", until = "soon" },
+    { check = "smt-011", subject = "port 25", reason = "monitoring", owner = "alice", until = 2027-01-31 },
+    "SMT-011",
+]
+"#,
+    );
+}
+
+#[test]
 fn mistakes_in_toml() {
     check(
         "toml.txt",
@@ -149,6 +168,13 @@ own-addresses = false
 steps = ["2h", "4h"]
 most = "1w"
 memory = "30d"
+[audit]
+prefix = ["podman", "exec", "-i", "mail"]
+compose-file = "none"
+domains = ["example.org"]
+resolver = "127.0.0.1:5353"
+guess-passwords = true
+accept = [{ check = "SMT-011", subject = "port 25", reason = "monitoring", owner = "alice", until = 2027-01-31 }]
 [rules.auth-failure-fast]
 threshold = 7
 window = "1h30m"
@@ -167,7 +193,7 @@ enabled = false
     assert_eq!(read(&show(&settings, Style::Template)).unwrap(), settings);
     let marked =
         show(&settings, Style::Effective).lines().filter(|line| line.contains("# changed; ")).count();
-    assert_eq!(marked, 25, "what differs from its default is marked");
+    assert_eq!(marked, 31, "what differs from its default is marked");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mailward_audit::facts::{Deployment, Dns, Facts, MailProtocol, MailService, Talk, TlsPort};
+use mailward_audit::facts::{Deployment, Dns, Facts, LogFacts, MailProtocol, MailService, Talk, TlsPort};
 use mailward_audit::{Known, Server};
 use mailward_probe::dns::{self, Plan};
 use mailward_probe::talk::{self, Manners, Target};
@@ -103,7 +103,7 @@ fn local(
     facts.about.host = name(&facts);
     bar.set_message("log");
     let Some((attacks, log)) = log::read(config, logs)? else { return Ok((facts, None)) };
-    facts.log = log;
+    facts.log = LogFacts { health: std::mem::take(&mut facts.log.health), ..log };
     Ok((facts, Some(attacks)))
 }
 
@@ -295,7 +295,8 @@ fn ports(targets: &[Target], domains: &[String]) -> (Vec<Talk>, Vec<TlsPort>) {
     let options = tls::Options::new(tls::Roots::of_system());
     let look = |target: &Target| {
         let talk = talk::talk(target, &manners);
-        let answers = talk.greeting.known().is_some() || (target.implicit_tls && talk.greeting != Known::Absent);
+        let answers =
+            talk.greeting.known().is_some() || (target.implicit_tls && talk.greeting != Known::Absent);
         let tls = answers.then(|| tls::probe(&tls_target(target), &options));
         (talk, tls)
     };

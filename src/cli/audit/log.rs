@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use mailward_audit::Known;
 use mailward_audit::facts::{LogFacts, LoggedAttack, LoggedLine, LoggedSource};
 use mailward_engine::{Effect, Now};
 use mailward_model::{Event, EventKind, Offence, OffenceKind, Timestamp, Weight};
@@ -19,6 +20,8 @@ const LINES: usize = 5_000;
 const SOURCES: usize = 1_000;
 /// Bytes that are kept of a line.
 const LINE: usize = 1_024;
+/// Distinct shapes of lines that are not known.
+const SHAPES: usize = 5_000;
 /// Distinct complaints of programs.
 const TROUBLES: usize = 500;
 
@@ -62,6 +65,8 @@ struct Gathered {
     networks: Vec<(mailward_model::Network, Timestamp)>,
     troubles: Vec<LoggedLine>,
     told: HashSet<String>,
+    unknown: u64,
+    shapes: HashMap<String, u64>,
 }
 
 #[derive(Default)]
@@ -100,16 +105,24 @@ impl Gathered {
                     self.mailers.add(address, event.time, 1);
                 }
             }
+            EventKind::Unknown => self.unknown(line),
             EventKind::ServiceTrouble | EventKind::ServiceState => self.trouble(event, line),
             _ => {}
+        }
+    }
+
+    /// What a line without a parser says, with numbers left out.
+    fn unknown(&mut self, line: &[u8]) {
+        self.unknown += 1;
+        if self.shapes.len() < SHAPES {
+            *self.shapes.entry(shape(said(&String::from_utf8_lossy(line)))).or_default() += 1;
         }
     }
 
     /// Each complaint once: what follows the program's name and number.
     fn trouble(&mut self, event: &Event<'_>, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
-        let said = text.split_once("]: ").map_or(&*text, |(_, said)| said).to_owned();
-        if self.troubles.len() < TROUBLES && self.told.insert(said) {
+        if self.troubles.len() < TROUBLES && self.told.insert(said(&text).to_owned()) {
             self.troubles.push(logged(line, event.time, String::new(), 0));
         }
     }
@@ -164,6 +177,10 @@ impl Gathered {
             })
             .collect();
         attacks.sort_by_key(|attack| std::cmp::Reverse(attack.count));
+        let mut shapes: Vec<_> = self.shapes.iter().collect();
+        shapes.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+        let unknown_shapes =
+            shapes.into_iter().take(10).map(|(shape, count)| format!("{count} × {shape}")).collect();
         LogFacts {
             path,
             lines: report.window.lines,
@@ -173,6 +190,9 @@ impl Gathered {
             logins: self.sources(&self.logins),
             mailers: self.sources(&self.mailers),
             troubles: self.troubles,
+            health: Known::Unasked,
+            unknown: Known::Is(self.unknown),
+            unknown_shapes,
         }
     }
 
@@ -197,6 +217,18 @@ impl Gathered {
         let network = self.networks.iter().find(|(network, _)| network.contains(address)).map(|(_, at)| *at);
         self.bans.get(&address).copied().into_iter().chain(network).min()
     }
+}
+
+/// What follows the program's name and number.
+fn said(line: &str) -> &str {
+    line.split_once("]: ").map_or(line, |(_, said)| said)
+}
+
+/// With every number, address and id written as `#`: words with a digit in them.
+fn shape(said: &str) -> String {
+    let words = said.split_whitespace().take(16);
+    let plain = words.map(|word| if word.bytes().any(|byte| byte.is_ascii_digit()) { "#" } else { word });
+    plain.collect::<Vec<_>>().join(" ").chars().take(120).collect()
 }
 
 fn logged(line: &[u8], time: Timestamp, source: String, attempt: u32) -> LoggedLine {
