@@ -9,9 +9,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use mailward_audit::dovecot::{Dovecot, Socket, Version};
+use mailward_audit::dovecot::{Block, Dovecot, Socket, Version};
 use mailward_audit::facts::{File, Known, Said};
 use mailward_audit::{Facts, Untold};
+use proptest::prelude::*;
 
 const OLD: &str = "\
 # 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf
@@ -325,4 +326,55 @@ fn the_real_configuration_is_read_whole() {
         }
     }
     assert!(!dovecot.passdbs().is_empty() && dovecot.root().of("namespace").count() > 0);
+}
+
+/// A tree as `doveconf` prints it.
+fn printed(block: &Block, indent: usize, out: &mut String) {
+    use std::fmt::Write as _;
+    let margin = " ".repeat(indent);
+    for (key, value) in &block.settings {
+        let _ = writeln!(out, "{margin}{key} = {value}");
+    }
+    for inner in &block.blocks {
+        let _ = writeln!(out, "{margin}{} {{", inner.title());
+        printed(inner, indent + 2, out);
+        let _ = writeln!(out, "{margin}}}");
+    }
+}
+
+fn trees() -> impl Strategy<Value = Block> {
+    let settings =
+        || proptest::collection::vec(("[a-z_]{1,12}", "[a-z0-9/*:.][a-z0-9/ *:%{}|=+.]{0,20}[a-z0-9]"), 0..5);
+    let name = "([a-z0-9][a-z0-9./ :!]{0,12}[a-z0-9])?";
+    let leaf = ("[a-z_]{1,10}", name, settings()).prop_map(|(kind, name, settings)| Block {
+        kind,
+        name,
+        settings,
+        blocks: Vec::new(),
+    });
+    let tree = leaf.prop_recursive(3, 20, 4, move |inner| {
+        ("[a-z_]{1,10}", name, settings(), proptest::collection::vec(inner, 0..4))
+            .prop_map(|(kind, name, settings, blocks)| Block { kind, name, settings, blocks })
+    });
+    proptest::collection::vec(tree, 0..4).prop_map(|blocks| Block { blocks, ..Block::default() })
+}
+
+proptest! {
+    /// What was printed is read back as it was.
+    #[test]
+    fn a_printed_tree_is_read_back(tree in trees()) {
+        let mut text = String::new();
+        printed(&tree, 0, &mut text);
+        prop_assert_eq!(Block::parse(&text), tree);
+    }
+
+    /// Whatever a file or `doveconf` holds, something is read or nothing is told.
+    #[test]
+    fn any_text_is_read(text in "(# 2\\.[34]\\.1 \\(x\\): /etc/d\n)?([a-z!=\"' {}#<\\\\\n]|service|include|passdb|é){0,80}") {
+        let mut facts = facts(&text);
+        facts.files.insert("/etc/d".to_owned(), Known::Is(File::of(text)));
+        if let Ok(dovecot) = Dovecot::read(&facts) {
+            let _ = (dovecot.listeners(), dovecot.passdbs(), dovecot.values("ssl"), dovecot.protocols());
+        }
+    }
 }

@@ -243,4 +243,16 @@ mod tests {
         let lines: Vec<_> = actions(&commands).iter().map(|action| action.command.line).collect();
         assert_eq!(lines, [4]);
     }
+
+    proptest::proptest! {
+        /// Whatever a script holds, it ends, and every line number is one of its lines.
+        #[test]
+        fn any_text_is_read(text in "([a-z;{}()\"#/*: .\\\\\n]|if |true|redirect|text:|é){0,100}") {
+            let commands = parse(&text);
+            let lines = u32::try_from(text.lines().count()).unwrap();
+            for action in actions(&commands) {
+                assert!((1..=lines.max(1)).contains(&action.command.line));
+            }
+        }
+    }
 }
