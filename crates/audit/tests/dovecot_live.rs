@@ -131,3 +131,85 @@ fn check(settings: &str, found: Option<&str>) {
         assert_eq!(fails(id, &facts), found == Some(id), "{id} with {settings}");
     }
 }
+
+/// A sound configuration.
+const SOUND: &str = "\
+auth_verbose = yes
+first_valid_uid = 5000
+mail_location = maildir:/var/mail/vhosts/%d/%n
+passdb {
+  driver = passwd-file
+  args = scheme=SHA512-CRYPT username_format=%u /etc/dovecot/users
+}
+protocols = imap
+service imap-login {
+  inet_listener imap {
+    port = 0
+  }
+}
+ssl = required
+ssl_cert = </etc/ssl/certs/mail.pem
+ssl_key = </etc/ssl/private/mail.key
+userdb {
+  driver = static
+  args = uid=vmail gid=vmail home=/var/mail/vhosts/%d/%n
+}
+";
+
+/// One change each, as people write it, and the check that must say so.
+const WEAKENED: &[(&str, &str)] = &[
+    ("DOV-002", "ssl = yes"),
+    ("DOV-002", "ssl = no"),
+    ("DOV-003", "login_trusted_networks = 0.0.0.0/0"),
+    ("DOV-004", "auth_verbose_passwords = plain"),
+    ("DOV-004", "auth_debug_passwords = yes"),
+    ("DOV-005", "auth_verbose = no"),
+    ("DOV-006", "auth_failure_delay = 0"),
+    ("DOV-006", "service anvil {\n unix_listener anvil-auth-penalty {\n mode = 0\n }\n}"),
+    ("DOV-007", "auth_cache_size = 10M\nauth_cache_negative_ttl = 1 days"),
+    ("DOV-008", "service imap-login {\n inet_listener imap {\n port = 143\n }\n}"),
+    ("DOV-010", "login_greeting = Dovecot 2.3.19 ready."),
+    ("DOV-010", "imap_id_send = *"),
+    ("DOV-011", "passdb {\n driver = passwd-file\n master = yes\n args = /etc/dovecot/masters\n}"),
+    ("DOV-012", "passdb {\n driver = static\n args = nopassword=y\n}"),
+    ("DOV-012", "auth_mechanisms = plain anonymous"),
+    ("DOV-013", "service auth {\n unix_listener auth-client {\n mode = 0666\n }\n}"),
+    ("DOV-014", "service doveadm {\n inet_listener {\n port = 24245\n }\n}"),
+    ("DOV-014", "service stats {\n inet_listener http {\n port = 9900\n }\n}"),
+    ("DOV-015", "mail_max_userip_connections = 0"),
+    ("DOV-015", "protocol imap {\n mail_max_userip_connections = 500\n}"),
+    ("DOV-016", "first_valid_uid = 0"),
+    ("DOV-018", "passdb {\n driver = passwd-file\n args = scheme=PLAIN /etc/dovecot/old\n}"),
+    ("DOV-022", "mail_debug = yes"),
+    ("DOV-022", "auth_debug = yes"),
+    ("DOV-022", "protocol imap {\n mail_debug = yes\n}"),
+    ("DOV-025", "auth_username_chars ="),
+    ("ACC-018", "passdb {\n driver = pam\n}"),
+];
+
+/// Every change is found in what the real `doveconf -n` makes of it, and nothing else is.
+#[test]
+fn a_planted_weakness_is_found_and_no_other() {
+    if !can_run() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let failing = |change: &str| -> Vec<&str> {
+        let path = directory.path().join("dovecot.conf");
+        fs::write(&path, format!("{SOUND}{change}\n")).unwrap();
+        let output = Command::new("/usr/bin/doveconf").arg("-n").arg("-c").arg(&path).output().unwrap();
+        assert!(output.status.success(), "{change}: {}", String::from_utf8_lossy(&output.stderr));
+        let mut facts = Facts::default();
+        let said = String::from_utf8(output.stdout).unwrap();
+        facts.said.insert("doveconf -n".to_owned(), Known::Is(Said::ok(said)));
+        let families =
+            mailward_audit::FAMILIES.iter().filter(|family| ["DOV", "ACC"].contains(&family.prefix));
+        let checks = families.flat_map(|family| family.checks).filter(|check| fails(check.id, &facts));
+        // Every server with passwords alone has this one.
+        checks.map(|check| check.id).filter(|id| *id != "ACC-020").collect()
+    };
+    assert_eq!(failing(""), Vec::<&str>::new(), "a sound configuration");
+    for (id, change) in WEAKENED {
+        assert_eq!(failing(change), [*id], "{change}");
+    }
+}
