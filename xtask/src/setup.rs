@@ -37,6 +37,7 @@ const PACKAGES: &[Package] = &[
     ("openssl", "the lab's certificate authority"),
     ("logrotate", "rotates logs under the reader"),
     ("rsyslog", "the lab's other logger"),
+    ("chromium", "looks at the pages that reports make"),
     ("curl", "talks to the control socket independently of us"),
 ];
 
