@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use mailward_audit::facts::Deployment;
-use mailward_audit::{Facts, Known, Server};
+use mailward_audit::{Facts, Known, Server, Severity, judge};
 use mailward_probe::{Options, collect};
 
 /// A copy of the incident's fixture with its private keys, or nothing when there is no fixture.
@@ -80,6 +80,25 @@ fn what_a_container_mounts_is_read_on_this_machine() {
     assert!(Server::new(&facts).postfix().is_ok());
 }
 
+/// What files, queue, quota, backups, logs and versions have wrong, by id and severity.
+fn found(facts: &Facts) -> Vec<(&'static str, Severity)> {
+    let families = ["FIL", "QUE", "QTA", "BAK", "LOG", "VER"];
+    let audit = judge(facts, |check| families.iter().any(|family| check.id.starts_with(family)));
+    for result in &audit.results {
+        eprintln!("{}: {:?}", result.check.id, result.judged);
+    }
+    audit.findings().into_iter().map(|(check, finding)| (check.id, finding.severity)).collect()
+}
+
+#[test]
+fn the_incident_has_its_findings_and_no_others() {
+    let Some((_copy, facts)) = incident() else { return };
+    let mut found = found(&facts);
+    // How full the disk of this machine is, is its own affair.
+    found.retain(|(id, _)| *id != "QTA-006");
+    assert_eq!(found, [("QTA-001", Severity::Medium), ("LOG-002", Severity::Info)]);
+}
+
 #[test]
 fn no_secret_gets_into_facts() {
     let Some((copy, facts)) = incident() else { return };
@@ -134,4 +153,5 @@ fn this_machine_is_read_in_two_seconds() {
     let Some(file) = facts.file("/etc/os-release").unwrap() else { panic!("no os-release") };
     assert_eq!((file.owner.as_str(), file.link.as_deref()), ("root", Some("../usr/lib/os-release")));
     assert!(took.as_secs() < 10, "took {took:?}");
+    eprintln!("{:?}", found(&facts));
 }

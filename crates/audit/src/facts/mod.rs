@@ -97,6 +97,10 @@ impl Facts {
     /// When it was not or could not be run.
     pub fn said(&self, command: &str) -> Result<&Said, crate::Untold> {
         match self.said.get(command) {
+            Some(Known::Absent) => {
+                let program = command.split(' ').next().unwrap_or(command);
+                Err(crate::Untold::NotApplicable(format!("`{program}` is not installed here")))
+            }
             Some(said) => said.get(),
             None => Err(crate::Untold::CouldNotTell(format!("`{command}` was not run"))),
         }

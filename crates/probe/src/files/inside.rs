@@ -85,7 +85,8 @@ fn ran(place: &Place, words: &[&str]) -> Result<String, String> {
             let error = String::from_utf8_lossy(&output.stderr);
             let first =
                 error.lines().find(|line| !line.contains("No such file")).unwrap_or("it said nothing");
-            Err(format!("`{program}` cannot be run where the mail server is: {first}"))
+            let short: String = first.chars().take(120).collect();
+            Err(format!("`{program}` cannot be run where the mail server is: {short}"))
         }
         Known::Unread(why) => Err(why),
         Known::Absent | Known::Unasked => Err(format!("`{program}` is not there")),

@@ -54,6 +54,7 @@ const TEXTS: &[(&str, u8)] = &[
     ("/etc/apt/apt.conf.d", 1),
     ("/etc/apt/sources.list", 0),
     ("/etc/apt/sources.list.d", 1),
+    ("/etc/bind", 1),
     ("/etc/chrony", 2),
     ("/etc/clamav", 2),
     ("/etc/cron.d", 1),
@@ -103,6 +104,7 @@ const TEXTS: &[(&str, u8)] = &[
     ("/run/reboot-required.pkgs", 0),
     ("/usr/lib/os-release", 0),
     ("/var/spool/cron/crontabs", 1),
+    ("/var/spool/postfix/etc/resolv.conf", 0),
 ];
 
 /// Without: path and depth.

@@ -6,7 +6,7 @@ use crate::facts::Known;
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 /// Programs that make backups, and words by which people call their own.
-const PROGRAMS: [&str; 12] = [
+const PROGRAMS: [&str; 11] = [
     "restic",
     "borg",
     "duplicity",
@@ -18,7 +18,6 @@ const PROGRAMS: [&str; 12] = [
     "bareos",
     "proxmox-backup",
     "backup",
-    "snapshot",
 ];
 
 /// A line of a job that makes a backup.
@@ -29,6 +28,11 @@ pub(super) struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// Whether it runs something; units describe themselves in other lines.
+    fn is_command(&self) -> bool {
+        !self.path.starts_with("/etc/systemd/") || self.line.starts_with("Exec")
+    }
+
     /// Whether it runs every day.
     pub(super) fn is_daily(&self) -> bool {
         let words: Vec<&str> = self.line.split_whitespace().collect();
@@ -53,6 +57,7 @@ pub(super) fn jobs<'a>(server: &Server<'a>) -> Vec<Job<'a>> {
         .flat_map(|(path, text)| {
             text.lines().enumerate().map(move |(at, line)| Job { path, number: at + 1, line: line.trim() })
         })
+        .filter(|job| job.is_command())
         .filter(|job| {
             !job.line.starts_with('#')
                 && PROGRAMS.iter().any(|program| job.line.to_lowercase().contains(program))

@@ -29,7 +29,7 @@ fn fil_005(server: &Server<'_>) -> Judged {
     let mut bad: Vec<Found<'_>> = everything.filter(open).collect();
     bad.sort_by_key(|(path, _)| *path);
     bad.dedup_by_key(|(path, _)| *path);
-    of(all.len(), &bad, "configuration files", |bad| {
+    of(server, all.len(), &bad, "configuration files", |bad| {
         let names = bad.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ");
         about(Severity::Critical, format!("Others than root can change {names}"), bad)
             .remedy(to_root("Give the configuration to root, and look whether somebody has used it.", bad))
@@ -109,7 +109,7 @@ fn fil_008(server: &Server<'_>) -> Judged {
     if jobs == 0 && looked.is_empty() {
         return could_not_tell("neither cron tables nor timers of root's were read");
     }
-    of(looked.len() + jobs, &bad, "jobs and scripts of root's", |bad| {
+    of(server, looked.len() + jobs, &bad, "jobs and scripts of root's", |bad| {
         let names = bad.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ");
         about(Severity::Critical, format!("Root runs {names}, which others can change"), bad)
             .remedy(to_root("Give the scripts to root, after reading what they do now.", bad))
@@ -290,7 +290,7 @@ fn fil_010(server: &Server<'_>) -> Judged {
     }
     let seen = found(server, |path, _| indexes.iter().any(|index| index == path));
     let bad: Vec<Found<'_>> = seen.iter().copied().filter(|(_, file)| foreign(file)).collect();
-    of(seen.len(), &bad, "alias databases", |bad| {
+    of(server, seen.len(), &bad, "alias databases", |bad| {
         let names = bad
             .iter()
             .map(|(path, file)| format!("{path} belongs to {}", file.owner))

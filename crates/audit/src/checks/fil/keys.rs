@@ -19,7 +19,7 @@ pub(crate) static FIL_001: Check = Check {
 fn fil_001(server: &Server<'_>) -> Judged {
     let keys = found(server, is_tls_key);
     let bad = readable(server, &keys);
-    of(keys.len(), &bad, "private keys of TLS", |bad| {
+    of(server, keys.len(), &bad, "private keys of TLS", |bad| {
         let names = bad.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ");
         about(Severity::High, format!("Others than the mail server can read the private key {names}"), bad)
             .remedy(chmod("Give the keys to root alone.", "0600", bad))
@@ -66,7 +66,7 @@ pub(crate) static FIL_002: Check = Check {
 fn fil_002(server: &Server<'_>) -> Judged {
     let keys = found(server, |path, file| file.kind == FileKind::Regular && is_dkim_key(path));
     let bad = readable(server, &keys);
-    of(keys.len(), &bad, "private keys of DKIM", |bad| {
+    of(server, keys.len(), &bad, "private keys of DKIM", |bad| {
         let names = bad.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ");
         about(Severity::High, format!("Others than the signing program can read the DKIM key {names}"), bad)
             .remedy(chmod(
@@ -97,7 +97,7 @@ pub(crate) static FIL_012: Check = Check {
 fn fil_012(server: &Server<'_>) -> Judged {
     let keys = found(server, |path, file| file.kind == FileKind::Regular && is_acme_key(path));
     let bad: Vec<Found<'_>> = keys.iter().copied().filter(|key| others(server, *key, READ)).collect();
-    of(keys.len(), &bad, "keys of ACME accounts", |bad| {
+    of(server, keys.len(), &bad, "keys of ACME accounts", |bad| {
         let names = bad.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ");
         about(Severity::High, format!("Everybody on the machine can read {names}"), bad).remedy(chmod(
             "Give the file to root alone.",

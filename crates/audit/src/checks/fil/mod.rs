@@ -5,7 +5,7 @@ mod keys;
 mod secrets;
 mod store;
 
-use crate::check::could_not_tell;
+use crate::check::{could_not_tell, not_applicable};
 use crate::facts::{Deployment, File, Known};
 use crate::{Check, Finding, Judged, NotYet, Outcome, Remedy, Server, Severity};
 
@@ -137,8 +137,9 @@ fn paths(files: &[Found<'_>]) -> String {
     files.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(" ")
 }
 
-/// Passes if none of the files that matter is bad; cannot tell if none of them was seen.
+/// Passes if none of the files that matter is bad.
 fn of(
+    server: &Server<'_>,
     looked_at: usize,
     bad: &[Found<'_>],
     what: &str,
@@ -147,8 +148,13 @@ fn of(
     if !bad.is_empty() {
         return Ok(Outcome::from(finding(bad)));
     }
-    if looked_at == 0 {
-        return could_not_tell(format!("no {what} was seen"));
+    if looked_at > 0 {
+        return Ok(Outcome::Pass(format!("{looked_at} {what} looked at")));
     }
-    Ok(Outcome::Pass(format!("{looked_at} {what} looked at")))
+    // Where the tree could be read, what was not seen is not there.
+    let files = &server.facts.files;
+    match files.is_empty() || files.values().any(|file| matches!(file, Known::Unread(_))) {
+        true => could_not_tell(format!("no {what} were seen")),
+        false => not_applicable(format!("there are no {what}")),
+    }
 }

@@ -42,7 +42,7 @@ fn fil_003(server: &Server<'_>) -> Judged {
         .filter(|file| !in_volume(server, file.0) && *file.0 != *"/etc/passwd")
         .filter(|file| others(server, *file, READ) || group_of_people(file.1, READ))
         .collect();
-    of(all.len(), &bad, "files of account passwords", |bad| {
+    of(server, all.len(), &bad, "files of account passwords", |bad| {
         let names = bad.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ");
         about(Severity::High, format!("Others than Dovecot can read the passwords in {names}"), bad)
             .remedy(chmod("Take the file from all but root and Dovecot.", "0640", bad))
@@ -71,7 +71,7 @@ fn fil_004(server: &Server<'_>) -> Judged {
         .filter(|file| !in_volume(server, file.0))
         .filter(|file| others(server, *file, READ) || group_of_people(file.1, READ))
         .collect();
-    of(looked, &bad, "configuration files", |bad| {
+    of(server, looked, &bad, "configuration files", |bad| {
         let names = bad.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ");
         let finding = about(Severity::High, format!("Others can read the credentials in {names}"), bad);
         let lines = bad.iter().filter_map(|(path, file)| Some((*path, secret_line(file)?)));

@@ -31,7 +31,7 @@ fn fil_006(server: &Server<'_>) -> Judged {
     };
     let bad: Vec<Found<'_>> = all.iter().copied().filter(open).collect();
     let few: Vec<Found<'_>> = bad.iter().copied().take(10).collect();
-    of(all.len(), &few, "files and directories of mailboxes", |few| {
+    of(server, all.len(), &few, "files and directories of mailboxes", |few| {
         let writable = bad.iter().any(|file| others(server, *file, WRITE));
         let verb = if writable { "change" } else { "read" };
         let first = stores.first().cloned().unwrap_or_default();
@@ -92,7 +92,7 @@ fn fil_007(server: &Server<'_>) -> Judged {
     }
     let read: Vec<Found<'_>> =
         logs.iter().copied().filter(|log| !in_volume(server, log.0) && others(server, *log, READ)).collect();
-    of(logs.len(), &read, "mail logs", |read| {
+    of(server, logs.len(), &read, "mail logs", |read| {
         about(Severity::Low, "Everybody on the machine can read the mail log", read).remedy(chmod(
             "Take the log from everybody but root and adm, and set the mode where it is created.",
             "0640",
@@ -128,7 +128,7 @@ fn fil_013(server: &Server<'_>) -> Judged {
         .copied()
         .filter(|file| others(server, *file, WRITE) || group_of_people(file.1, WRITE))
         .collect();
-    of(all.len(), &bad, "Sieve filters", |bad| {
+    of(server, all.len(), &bad, "Sieve filters", |bad| {
         about(Severity::High, "Others than their users can change Sieve filters", bad).remedy(chmod(
             "Take the filters from everybody but the user of the store.",
             "0600",
@@ -155,7 +155,7 @@ fn fil_014(server: &Server<'_>) -> Judged {
     if known == 0 && left.is_empty() {
         return could_not_tell("the places of core dumps were not looked at");
     }
-    of(known, &left, "places of core dumps", |left| {
+    of(server, known, &left, "places of core dumps", |left| {
         let paths = left.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(" ");
         about(Severity::Low, "Mail programs left core dumps or traces behind", left).remedy(
             Remedy::new("Look at what crashed, then delete the files.")

@@ -1,10 +1,13 @@
 //! What the log itself shows of its quality.
 
 use crate::check::{could_not_tell, pass};
-use crate::facts::LogHealth;
+use crate::facts::{Known, LogHealth};
 use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
 fn health<'a>(server: &Server<'a>) -> Result<&'a LogHealth, Untold> {
+    if server.facts.log.health == Known::Unasked {
+        return could_not_tell("no mail log was found or named");
+    }
     let health = server.facts.log.health.get()?;
     if health.lines == 0 {
         return could_not_tell(format!("{} is empty", health.path));
@@ -133,7 +136,9 @@ pub(super) static LOG_007: Check = Check {
 };
 
 fn log_007(server: &Server<'_>) -> Judged {
-    let unknown = *server.facts.log.unknown.get()?;
+    let Some(unknown) = server.facts.log.unknown.known().copied() else {
+        return could_not_tell("no log was parsed");
+    };
     let lines = server.facts.log.lines;
     let share = unknown.saturating_mul(100).checked_div(lines);
     let Some(share) = share else { return could_not_tell("the log is empty") };

@@ -76,10 +76,9 @@ fn of_mail(server: &Server<'_>) -> Result<Option<Rotation>, Untold> {
 }
 
 fn is_mail(log: &str) -> bool {
-    let name = log.rsplit('/').next().unwrap_or(log);
+    let names = ["mail.log", "maillog", "mail.*", "mail*", "*.log", "mail.info"];
     log.starts_with("/var/log/mail/")
-        || ["mail.log", "maillog", "mail.*", "mail*", "*.log", "mail.info"].contains(&name)
-            && log.starts_with("/var/log")
+        || log.strip_prefix("/var/log/").is_some_and(|name| names.contains(&name))
 }
 
 /// The logs of a file with their rotation; directives outside of blocks go into `general`.

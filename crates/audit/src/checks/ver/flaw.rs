@@ -3,7 +3,7 @@
 use super::debian::older;
 use super::support::{REVIEWED, system};
 use crate::check::{could_not_tell, not_applicable, pass};
-use crate::facts::{Package, Process};
+use crate::facts::{Known, Package, Process};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
 /// A fix: the release, the package, the first version that has it, what it mends.
@@ -97,7 +97,12 @@ const FIXES: &[Fixed] = &[
 ];
 
 fn packages<'a>(server: &Server<'a>) -> Result<&'a [Package], Untold> {
-    server.facts.host.packages.get().map(Vec::as_slice)
+    match &server.facts.host.packages {
+        Known::Absent => {
+            not_applicable("dpkg does not manage the packages here, and the table is of its versions")
+        }
+        packages => packages.get().map(Vec::as_slice),
+    }
 }
 
 /// What is open in the packages for which something holds; the newest fix of each package comes last.
