@@ -3,14 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use mailward_audit::records::{address, dnsbl, is_host_name};
+use mailward_audit::postfix::Postfix;
+use mailward_audit::records::{address, dnsbl, is_host_name, parent};
 use mailward_audit::{Facts, Server};
 
 use super::Plan;
-
-/// Parameters that list mail domains.
-const DOMAINS: &[&str] =
-    &["mydestination", "virtual_mailbox_domains", "virtual_alias_domains", "relay_domains"];
 
 impl Plan {
     /// Domains, names, addresses and block lists as accounts, Postfix and interfaces tell them.
@@ -22,9 +19,14 @@ impl Plan {
         let host = value("myhostname").to_ascii_lowercase();
         let host = if is_host_name(&host) { host } else { facts.about.host.to_ascii_lowercase() };
         let hosts: Vec<String> = [host].into_iter().filter(|host| is_host_name(host)).collect();
-        let mut domains: BTreeSet<String> = of_accounts(facts).collect();
-        for text in DOMAINS.iter().map(|name| value(name)) {
-            domains.extend(names_in(&text).filter(|name| !hosts.contains(name)));
+        let own = postfix.map(Postfix::own_domains).unwrap_or_default();
+        let own = own.into_iter().filter(|name| mail_domain(name) && !hosts.contains(name));
+        let mut domains: BTreeSet<String> = of_accounts(facts).chain(own).collect();
+        // From outside the name is all there is: mail.example.org most likely serves example.org.
+        if let (true, true, Some(above)) =
+            (domains.is_empty(), facts.about.remote, hosts.first().and_then(|host| parent(host)))
+        {
+            domains.extend(Some(above.to_owned()).filter(|name| is_host_name(name)));
         }
         Self {
             domains: domains.into_iter().collect(),
@@ -42,12 +44,6 @@ fn of_accounts(facts: &Facts) -> impl Iterator<Item = String> {
     let accounts = facts.accounts.known().into_iter().flatten();
     let domains = accounts.filter_map(|account| Some(account.name.rsplit_once('@')?.1.to_ascii_lowercase()));
     domains.filter(|domain| mail_domain(domain))
-}
-
-/// Tables (`hash:/etc/postfix/vhosts`) and paths are no names.
-fn names_in(value: &str) -> impl Iterator<Item = String> {
-    let words = value.split([',', ' ', '\t', '\n']).map(str::to_ascii_lowercase);
-    words.filter(|word| !word.contains([':', '/', '$']) && mail_domain(word))
 }
 
 fn mail_domain(name: &str) -> bool {

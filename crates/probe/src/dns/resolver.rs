@@ -16,6 +16,8 @@ use super::answer;
 /// How long each try waits. The last is the longest: a resolver that asks dead servers takes its time.
 const TRIES: [Duration; 3] =
     [Duration::from_millis(1200), Duration::from_millis(2500), Duration::from_secs(4)];
+/// How long a resolver has to show that it is there.
+const GREETING: Duration = Duration::from_secs(3);
 /// What fits without fragments (RFC 9715).
 const PAYLOAD: u16 = 1232;
 /// As much of an answer as is read.
@@ -52,7 +54,8 @@ impl Resolver {
         let candidates = given.map_or_else(system, |address| vec![address]);
         for address in &candidates {
             let resolver = Self { address: *address, authoritative_port };
-            let root = resolver.ask(&Dns::question("NS", questions::SIGNED), end);
+            let soon = end.min(Instant::now() + GREETING);
+            let root = resolver.ask(&Dns::question("NS", questions::SIGNED), soon);
             if matches!(root, Known::Is(_)) {
                 return Ok((resolver, root));
             }
@@ -151,7 +154,9 @@ fn exchange(
     end: Instant,
 ) -> Result<(Message, u32), AskError> {
     let mut why = "the time was up".to_owned();
-    for wait in TRIES {
+    // A name server answers from memory; a resolver may have to ask around.
+    let tries = if asking.recursive { TRIES.len() } else { TRIES.len() - 1 };
+    for wait in TRIES.into_iter().take(tries) {
         let message = message(question, asking)?;
         let begun = Instant::now();
         let left = end.saturating_duration_since(begun).min(wait);

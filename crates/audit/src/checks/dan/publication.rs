@@ -1,7 +1,7 @@
 //! How TLSA is published.
 
 use super::{each_record, name};
-use crate::checks::dns::{each_exchanger, untold};
+use crate::checks::dns::{each_own_exchanger, untold};
 use crate::facts::Known;
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity};
 
@@ -123,7 +123,7 @@ pub(super) static DAN_006: Check = Check {
 };
 
 fn dan_006(server: &Server<'_>) -> Judged {
-    each_exchanger(server, "every signed exchanger has TLSA records", |dns, host| {
+    each_own_exchanger(server, "every signed exchanger has TLSA records", |dns, host| {
         if !dns.records("TLSA", &name(host))?.is_empty() {
             return Ok(None);
         }

@@ -107,7 +107,9 @@ const RSPAMD: &[&str] = &[
 
 fn dkm_012(server: &Server<'_>) -> Judged {
     let text = |path: &str| server.facts.text(path).ok().flatten();
-    let tables: Vec<(&str, &str)> = TRUSTED.iter().filter_map(|path| Some((*path, text(path)?))).collect();
+    let named = internal_hosts(text("/etc/opendkim.conf").unwrap_or_default()).into_iter();
+    let paths = TRUSTED.iter().copied().chain(named.filter(|path| !TRUSTED.contains(path)));
+    let tables: Vec<(&str, &str)> = paths.filter_map(|path| Some((path, text(path)?))).collect();
     let rspamd: Vec<(&str, &str)> = RSPAMD.iter().filter_map(|path| Some((*path, text(path)?))).collect();
     if tables.is_empty() && rspamd.is_empty() {
         // OpenDKIM signs for loopback only where nothing is listed.
@@ -155,6 +157,13 @@ fn dkm_012(server: &Server<'_>) -> Judged {
         )
         .all_seen(found)
         .into())
+}
+
+/// The table that `InternalHosts` of opendkim.conf(5) names.
+fn internal_hosts(conf: &str) -> Option<&str> {
+    let mut values = conf.lines().filter_map(|line| line.trim().strip_prefix("InternalHosts"));
+    let value = values.next_back()?.trim();
+    Some(value.rsplit_once(':').map_or(value, |(_, path)| path)).filter(|path| path.starts_with('/'))
 }
 
 /// Everything, or a public network wider than one provider gives to one customer.

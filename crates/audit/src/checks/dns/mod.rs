@@ -150,6 +150,26 @@ pub(crate) fn each_exchanger(
     each(exchangers(server)?, shown, |host| judge(&server.facts.dns, &host))
 }
 
+/// Judges each exchanger that is this server, by name or address; another's zone is not ours to mend.
+pub(crate) fn each_own_exchanger(
+    server: &Server<'_>,
+    shown: &str,
+    judge: impl Fn(&Dns, &str) -> Result<Option<Finding>, Untold>,
+) -> Judged {
+    let dns = &server.facts.dns;
+    let own = addresses(server).unwrap_or_default();
+    each_exchanger(server, shown, |_, host| {
+        let named = dns.hosts.iter().any(|name| name.eq_ignore_ascii_case(host));
+        let nothing_known = own.is_empty() && dns.hosts.is_empty();
+        let ours =
+            nothing_known || named || dns.addresses_of(host)?.iter().any(|address| own.contains(address));
+        if !ours {
+            return not_applicable(format!("{host} is another server"));
+        }
+        judge(dns, host)
+    })
+}
+
 /// That something could not be told.
 pub(crate) fn untold<T>(why: impl Into<String>) -> Result<T, Untold> {
     crate::check::could_not_tell(why)

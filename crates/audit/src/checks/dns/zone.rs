@@ -1,6 +1,6 @@
 //! What the zones of the mail domains hold besides.
 
-use super::{domains, each, each_domain, each_exchanger, exchangers, publish, untold};
+use super::{domains, each, each_domain, each_own_exchanger, exchangers, publish, untold};
 use crate::check::not_applicable;
 use crate::facts::Dns;
 use crate::questions::{CONVENIENCE, NOBODY};
@@ -20,7 +20,7 @@ pub(super) static DNS_017: Check = Check {
 };
 
 fn dns_017(server: &Server<'_>) -> Judged {
-    each_exchanger(server, "CAA records are published", |dns, host| {
+    each_own_exchanger(server, "CAA records are published", |dns, host| {
         if caa(dns, host)?.is_some() {
             return Ok(None);
         }
@@ -61,7 +61,7 @@ pub(super) static DNS_018: Check = Check {
 };
 
 fn dns_018(server: &Server<'_>) -> Judged {
-    each_exchanger(server, "CAA allows the authority in use", |dns, host| {
+    each_own_exchanger(server, "CAA allows the authority in use", |dns, host| {
         let Some((at, records)) = caa(dns, host)? else {
             return not_applicable(format!("no CAA holds for {host}"));
         };

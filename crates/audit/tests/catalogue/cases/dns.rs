@@ -424,7 +424,7 @@ pub(crate) const CASES: &[Case] = &[
         fails: || {
             build::file(
                 but(zone(), |facts| {
-                    facts.host.listeners = Known::Is(vec![listener("0.0.0.0", 53, "unbound")])
+                    facts.host.listeners = Known::Is(vec![listener("0.0.0.0", 53, "unbound")]);
                 }),
                 "/etc/unbound/unbound.conf.d/all.conf",
                 "server:\n  interface: 0.0.0.0\n  access-control: 0.0.0.0/0 allow\n",

@@ -44,7 +44,7 @@ pub(crate) const CASES: &[Case] = &[
         fails: || {
             but(zone(), |facts| {
                 facts.tls =
-                    vec![TlsPort { host: "mail.example.org".to_owned(), ..port("old.example.org", 'a') }]
+                    vec![TlsPort { host: "mail.example.org".to_owned(), ..port("old.example.org", 'a') }];
             })
         },
         shows: "it holds for old.example.org",
