@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{applied, file, set};
+use super::{applied, file, live, set};
 use crate::check::{not_applicable, pass};
 use crate::dovecot::{Dovecot, Listener, Socket, is_yes};
+use crate::facts::MailService;
 use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 pub(super) static DOV_001: Check = Check {
@@ -13,7 +14,7 @@ pub(super) static DOV_001: Check = Check {
     title: "Dovecot takes passwords without TLS",
     severity: Severity::Critical,
     why: "A mail program that does not insist on TLS sends its password readable to everybody on the way, and a stolen mail password opens most other accounts of its owner.",
-    proof: "The effective auth_allow_cleartext (2.3: disable_plaintext_auth) and ssl of every protocol and network, where a port without TLS at once is open to others than this machine.",
+    proof: "The effective auth_allow_cleartext (2.3: disable_plaintext_auth) and ssl of every protocol and network, where a port without TLS at once is open to others than this machine; and what IMAP and POP3 offer before TLS.",
     fix: "Require TLS with ssl = required, and set auth_allow_cleartext = no (2.3: disable_plaintext_auth = yes).",
     references: &["RFC 8314 section 4.1", "RFC 9051 section 11"],
     judge: dov_001,
@@ -57,7 +58,7 @@ pub(super) static DOV_024: Check = Check {
     title: "ManageSieve takes passwords without TLS",
     severity: Severity::High,
     why: "A filter editor that does not insist on TLS sends the mail password readable to everybody on the way.",
-    proof: "The effective auth_allow_cleartext and ssl of protocol sieve, where ManageSieve is reachable from outside.",
+    proof: "The effective auth_allow_cleartext and ssl of protocol sieve, where ManageSieve is reachable from outside, and the mechanisms it offers before TLS.",
     fix: "Take the exception for protocol sieve out, or set ssl = required.",
     references: &["RFC 5804 section 2.1"],
     judge: dov_024,
@@ -108,6 +109,16 @@ fn ports(listeners: &[Listener]) -> String {
 }
 
 fn dov_001(server: &Server<'_>) -> Judged {
+    live::joined(configured(server), live::heard(server, &[MailService::Imap, MailService::Pop3]), || {
+        let summary = "passwords are taken without TLS, although the configuration does not show it";
+        let remedy = Remedy::new(
+            "Find what answers on this port: a proxy, another server, or a Dovecot that was not reloaded.",
+        );
+        Finding::new(Severity::Critical, "", summary).remedy(remedy.apply("doveadm reload"))
+    })
+}
+
+fn configured(server: &Server<'_>) -> Judged {
     let dovecot = server.dovecot()?;
     let open = plain_ports(dovecot);
     if open.is_empty() {
@@ -190,6 +201,29 @@ fn width(network: &str) -> Option<Severity> {
         (true, _) => (hosts > 8).then_some(Severity::Medium),
         (false, _) => (hosts > 0).then_some(Severity::Critical),
     }
+}
+
+/// Whether Dovecot trusts an address; none is where its configuration is not known.
+pub(super) fn is_trusted(server: &Server<'_>, address: &str) -> bool {
+    let Ok(dovecot) = server.dovecot() else { return false };
+    let networks = dovecot.setting("login_trusted_networks").unwrap_or_default();
+    let Ok(address) = address.parse() else { return false };
+    networks.split([' ', ',']).any(|network| holds(network, address))
+}
+
+/// Whether a network holds an address.
+fn holds(network: &str, address: IpAddr) -> bool {
+    let (base, bits) = network.split_once('/').unwrap_or((network, ""));
+    let Ok(base) = base.parse::<IpAddr>() else { return false };
+    let (base, address, whole) = match (base, address) {
+        (IpAddr::V4(base), IpAddr::V4(address)) => {
+            (u128::from(base.to_bits()), u128::from(address.to_bits()), 32)
+        }
+        (IpAddr::V6(base), IpAddr::V6(address)) => (base.to_bits(), address.to_bits(), 128),
+        _ => return false,
+    };
+    let host_bits = whole - bits.parse::<u32>().unwrap_or(whole).min(whole);
+    base.checked_shr(host_bits) == address.checked_shr(host_bits)
 }
 
 fn dov_003(server: &Server<'_>) -> Judged {
@@ -275,6 +309,14 @@ fn has_twin(listeners: &[Listener], plain: &Listener) -> bool {
 }
 
 fn dov_024(server: &Server<'_>) -> Judged {
+    live::joined(sieve_configured(server), live::heard(server, &[MailService::Sieve]), || {
+        let remedy = Remedy::new("Set ssl = required, and have Dovecot read it.");
+        Finding::new(Severity::High, "", "ManageSieve takes passwords without TLS")
+            .remedy(remedy.apply("doveadm reload"))
+    })
+}
+
+fn sieve_configured(server: &Server<'_>) -> Judged {
     let dovecot = server.dovecot()?;
     let reachable = |listener: &Listener| listener.service == "managesieve-login" && listener.is_remote();
     if !dovecot.listeners().iter().any(reachable) {

@@ -3,6 +3,7 @@
 mod cleartext;
 mod database;
 mod history;
+mod live;
 mod logging;
 mod login;
 mod mail;

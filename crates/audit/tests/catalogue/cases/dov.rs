@@ -1,7 +1,7 @@
 //! Cases of the DOV family.
 
 use mailward_audit::Facts;
-use mailward_audit::facts::{Account, File, FileKind, Known, Said, Usage};
+use mailward_audit::facts::{Account, File, FileKind, Known, MailService, Said, Talk, Usage};
 
 use crate::Case;
 use crate::build::{dovecot, dovecot_2_4, dovecot_of, file, nothing};
@@ -19,6 +19,22 @@ const PORT_143: &str = "service imap-login {\n  inet_listener imap {\n    port =
 
 fn sieve(more: &str) -> Facts {
     old(&format!("protocols = imap lmtp sieve\n{more}"))
+}
+
+/// A port that says this before TLS, to a client of another address.
+fn heard(mut facts: Facts, service: MailService, source: &str, offered: &[&str]) -> Facts {
+    facts.talks.push(Talk {
+        address: "192.0.2.1".to_owned(),
+        source: source.to_owned(),
+        service,
+        plain: offered.iter().map(|&one| one.to_owned()).collect::<Vec<_>>().into(),
+        ..Talk::default()
+    });
+    facts
+}
+
+fn imap(source: &str, offered: &[&str]) -> Facts {
+    heard(nothing(), MailService::Imap, source, offered)
 }
 
 fn stat(mut facts: Facts, path: &str, kind: FileKind, mode: u32) -> Facts {
@@ -111,6 +127,40 @@ pub(crate) const CASES: &[Case] = &[
         fails: || old("protocols = imap pop3\nssl = yes\ndisable_plaintext_auth = no\n"),
         shows: "port 110",
         passes: || old("ssl = yes\ndisable_plaintext_auth = no\n"),
+    },
+    // What a port says decides, and stands in for a configuration that nobody knows.
+    Case {
+        id: "DOV-001",
+        fails: || imap("198.51.100.7", &["IMAP4rev1", "STARTTLS", "AUTH=PLAIN"]),
+        shows: "before TLS: IMAP4rev1, STARTTLS, AUTH=PLAIN",
+        passes: || imap("198.51.100.7", &["IMAP4rev1", "STARTTLS", "LOGINDISABLED"]),
+    },
+    Case {
+        id: "DOV-001",
+        fails: || heard(old(""), MailService::Pop3, "198.51.100.7", &["CAPA", "STLS", "SASL PLAIN"]),
+        shows: "SASL PLAIN",
+        passes: || heard(old(""), MailService::Pop3, "192.0.2.1", &["CAPA", "STLS", "SASL PLAIN"]),
+    },
+    // A client of a trusted network hears what others do not.
+    Case {
+        id: "DOV-001",
+        fails: || {
+            heard(
+                old("login_trusted_networks = 203.0.113.7\n"),
+                MailService::Imap,
+                "198.51.100.7",
+                &["AUTH=PLAIN"],
+            )
+        },
+        shows: "AUTH=PLAIN",
+        passes: || {
+            heard(
+                old("login_trusted_networks = 198.51.100.0/28\n"),
+                MailService::Imap,
+                "198.51.100.7",
+                &["AUTH=PLAIN"],
+            )
+        },
     },
     Case { id: "DOV-002", fails: || old("ssl = yes\n"), shows: "ssl = yes", passes: || old("") },
     Case {
@@ -342,6 +392,12 @@ pub(crate) const CASES: &[Case] = &[
         fails: || sieve("protocol sieve {\n  disable_plaintext_auth = no\n  ssl = yes\n}\n"),
         shows: "disable_plaintext_auth = no",
         passes: || sieve(""),
+    },
+    Case {
+        id: "DOV-024",
+        fails: || heard(nothing(), MailService::Sieve, "198.51.100.7", &["STARTTLS", "SASL PLAIN LOGIN"]),
+        shows: "SASL PLAIN LOGIN",
+        passes: || heard(nothing(), MailService::Sieve, "198.51.100.7", &["STARTTLS", "SASL"]),
     },
     Case {
         id: "DOV-025",
