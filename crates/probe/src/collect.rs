@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mailward_audit::Facts;
+use mailward_audit::dms::env_files_of;
 use mailward_audit::facts::{About, Deployment};
 
 use crate::files::{self, Mount, Tree, Wanted};
@@ -108,14 +109,15 @@ fn tree(options: &Options, place: &Place) -> Tree {
 /// Where a docker-mailserver sees its config volume.
 const DMS_CONFIG: &str = "/tmp/docker-mailserver";
 
-/// The compose file, the environment file and what tells of secrets beside them, with their keys under `/compose/`.
+/// The compose file, the environment files and what tells of secrets beside them, with their keys under `/compose/`.
 fn composed(options: &Options) -> Vec<(PathBuf, String)> {
-    let named: Vec<&PathBuf> = [&options.compose, &options.env].into_iter().flatten().collect();
-    let beside = named.first().and_then(|path| path.parent());
-    let neighbours = beside
-        .into_iter()
-        .flat_map(|directory| [".env", ".git", ".gitignore"].map(|name| directory.join(name)));
-    let all = named.iter().map(|path| (*path).clone()).chain(neighbours);
+    let named = options.compose.iter().chain(&options.env).cloned();
+    let beside = options.compose.as_deref().or(options.env.as_deref()).and_then(Path::parent);
+    let text =
+        options.compose.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let names = [".env", ".git", ".gitignore"].map(str::to_owned).into_iter().chain(env_files_of(&text));
+    let neighbours = beside.into_iter().flat_map(|directory| names.clone().map(|name| directory.join(name)));
+    let all = named.chain(neighbours);
     all.filter_map(|path| Some((path.clone(), format!("/compose/{}", path.file_name()?.to_str()?)))).collect()
 }
 

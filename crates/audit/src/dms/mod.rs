@@ -173,6 +173,14 @@ impl Dms {
     }
 }
 
+/// The environment files that a compose file's mail server names, by path from the compose file's directory; docker-mailserver's
+/// own examples call it `mailserver.env`.
+#[must_use]
+pub fn env_files_of(compose: &str) -> Vec<String> {
+    let read = Compose::read("compose.yaml", compose, &[]).ok().flatten();
+    read.map(|compose| compose.env_files()).unwrap_or_default()
+}
+
 /// The compose file's mail server.
 fn compose_of(facts: &Facts) -> Known<Box<Compose>> {
     let dot_env = text(facts, ".env").map(|text| env::read(".env", text)).unwrap_or_default();
@@ -195,10 +203,11 @@ fn env_files<'a>(facts: &'a Facts, compose: Option<&Compose>) -> impl Iterator<I
     let named = compose.map(Compose::env_files).unwrap_or_default();
     let base = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let order: Vec<String> = named.iter().map(|path| base(path)).collect();
-    let mut found: Vec<_> = texts(facts)
-        .filter(|(path, _)| path.ends_with(".env") && base(path) != ".env")
-        .filter(|(path, _)| order.is_empty() || order.contains(&base(path)))
-        .collect();
+    let is_environment = |path: &str| {
+        let name = base(path);
+        if order.is_empty() { path.ends_with(".env") && name != ".env" } else { order.contains(&name) }
+    };
+    let mut found: Vec<_> = texts(facts).filter(|(path, _)| is_environment(path)).collect();
     found.sort_by_key(|(path, _)| order.iter().position(|name| *name == base(path)));
     found.into_iter()
 }

@@ -22,13 +22,9 @@ pub struct Effect {
 #[must_use]
 pub fn bans(jail: &Jail, log: &LogFacts) -> BTreeMap<String, i64> {
     let mut hits: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    let doubled = super::sample::lines_counted(&jail.filter, super::sample::IMAP).max(1);
     for event in log.attacks.iter().flat_map(|attack| &attack.events) {
         if let Some(source) = jail.filter.counts(&event.line) {
-            // The log's facts hold one line of an attempt; fail2ban sees them all.
-            let lines =
-                if event.line.contains(" dovecot") && event.line.contains("-login: ") { doubled } else { 1 };
-            hits.entry(source).or_default().extend(std::iter::repeat_n(event.at, lines));
+            hits.entry(source).or_default().push(event.at);
         }
     }
     hits.into_iter().filter_map(|(source, times)| Some((source, first_ban(jail, times)?))).collect()
@@ -45,20 +41,47 @@ fn first_ban(jail: &Jail, mut times: Vec<i64>) -> Option<i64> {
     })
 }
 
+/// The attempts of an attack, by source and number, with the time of their first line and all their lines.
+#[must_use]
+pub fn attempts(attack: &LoggedAttack) -> Vec<Attempt<'_>> {
+    let mut found: BTreeMap<(&str, u32), Attempt<'_>> = BTreeMap::new();
+    for event in &attack.events {
+        let new = || Attempt { source: &event.source, at: event.at, lines: Vec::new() };
+        let attempt = found.entry((&event.source, event.attempt)).or_insert_with(new);
+        attempt.at = attempt.at.min(event.at);
+        attempt.lines.push(&event.line);
+    }
+    found.into_values().collect()
+}
+
+/// An attempt in a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempt<'a> {
+    /// Where it came from.
+    pub source: &'a str,
+    /// When its first line was written, milliseconds since 1970.
+    pub at: i64,
+    /// Its lines.
+    pub lines: Vec<&'a str>,
+}
+
+impl Attempt<'_> {
+    /// Whether a ban at some time would have kept it out.
+    #[must_use]
+    pub fn is_after(&self, ban: Option<i64>) -> bool {
+        ban.is_some_and(|ban| self.at > ban)
+    }
+}
+
 /// What a jail would have done about an attack, given its bans.
 #[must_use]
 pub fn effect(jail: &Jail, bans: &BTreeMap<String, i64>, attack: &LoggedAttack) -> Effect {
-    let mut attempts: BTreeMap<(&str, u32), (i64, u32)> = BTreeMap::new();
-    for event in &attack.events {
-        let entry = attempts.entry((&event.source, event.attempt)).or_insert((event.at, 0));
-        entry.0 = entry.0.min(event.at);
-        entry.1 += u32::from(jail.filter.counts(&event.line).is_some());
-    }
     let mut effect = Effect::default();
-    for ((source, _), (at, lines)) in &attempts {
-        effect.counted += u64::from(*lines > 0);
-        effect.counted_twice += u64::from(*lines > 1);
-        effect.prevented += u64::from(bans.get(*source).is_some_and(|banned| at > banned));
+    for attempt in attempts(attack) {
+        let lines = attempt.lines.iter().filter(|line| jail.filter.counts(line).is_some()).count();
+        effect.counted += u64::from(lines > 0);
+        effect.counted_twice += u64::from(lines > 1);
+        effect.prevented += u64::from(attempt.is_after(bans.get(attempt.source).copied()));
     }
     let sources = attack.sources.iter().map(|source| source.address.as_str());
     effect.banned = sources.filter(|source| bans.contains_key(*source)).count() as u64;

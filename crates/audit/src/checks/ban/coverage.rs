@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::check::could_not_tell;
 use crate::facts::{LogFacts, LoggedAttack};
 use crate::fail2ban::sample::lines_counted;
-use crate::fail2ban::trial::{Effect, bans, effect};
+use crate::fail2ban::trial::{Effect, attempts, bans, effect};
 use crate::fail2ban::{Fail2ban, Jail};
 use crate::{Check, Evidence, Facts, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
@@ -128,6 +128,8 @@ struct Covered<'a> {
     jails: Vec<(&'a str, Effect)>,
     /// Attempts that Mailward's rules would have prevented.
     mailward: u64,
+    /// Attempts in all.
+    count: u64,
 }
 
 fn ban_003(server: &Server<'_>) -> Judged {
@@ -162,12 +164,15 @@ fn ban_003(server: &Server<'_>) -> Judged {
 fn covered<'a>(attack: &'a LoggedAttack, jails: &[(&'a Jail, BTreeMap<String, i64>)]) -> Covered<'a> {
     let effects = jails.iter().map(|(jail, bans)| (jail.name.as_str(), effect(jail, bans, attack)));
     let stopped = |source: &str| attack.sources.iter().find(|known| known.address == source)?.mailward;
+    let tried = attempts(attack);
     let mailward =
-        attack.events.iter().filter(|event| stopped(&event.source).is_some_and(|at| event.at > at * 1000));
+        tried.iter().filter(|attempt| attempt.is_after(stopped(attempt.source).map(|at| at * 1000)));
     Covered {
         attack,
         jails: effects.filter(|(_, effect)| effect.counted > 0).collect(),
         mailward: mailward.count() as u64,
+        // Attempts that weigh nothing, as a device's old password, are lines of the log too.
+        count: attack.count.max(tried.len() as u64),
     }
 }
 
@@ -186,7 +191,7 @@ impl Covered<'_> {
         format!(
             "{} attempts from {} addresses (most: {}); {now} of these addresses are banned now; Mailward's rules would have \
              prevented {}",
-            attack.count,
+            self.count,
             attack.distinct,
             top.join(", "),
             self.mailward
@@ -211,19 +216,16 @@ fn uncounted(
 ) -> Option<Finding> {
     let open: Vec<&Covered<'_>> = covered
         .iter()
-        .filter(|one| !one.attack.refused && one.attack.count >= FEW && !guarded)
+        .filter(|one| !one.attack.refused && one.count >= FEW && !guarded)
         .filter(|one| {
-            one.jails.iter().map(|(_, effect)| effect.counted).max().unwrap_or_default() * 4
-                < one.attack.count
+            one.jails.iter().map(|(_, effect)| effect.counted).max().unwrap_or_default() * 4 < one.count
         })
         .collect();
     if open.is_empty() {
         return None;
     }
-    let titles: Vec<String> = open
-        .iter()
-        .map(|one| format!("{} ({})", one.attack.title.to_lowercase(), one.attack.count))
-        .collect();
+    let titles: Vec<String> =
+        open.iter().map(|one| format!("{} ({})", one.attack.title.to_lowercase(), one.count)).collect();
     let mode = fail2ban.and_then(|fail2ban| {
         fail2ban.jails.iter().find(|jail| jail.name == "postfix" && !jail.mode.is_empty())
     });
@@ -249,14 +251,12 @@ fn uncounted(
 fn below(covered: &[Covered<'_>], guarded: bool) -> Option<Finding> {
     let slow: Vec<&Covered<'_>> = covered
         .iter()
-        .filter(|one| !one.attack.refused && one.attack.count >= FEW * 3 && !one.jails.is_empty() && !guarded)
+        .filter(|one| !one.attack.refused && one.count >= FEW * 3 && !one.jails.is_empty() && !guarded)
         .filter(|one| {
-            one.jails.iter().map(|(_, effect)| effect.prevented).max().unwrap_or_default() * 4
-                < one.attack.count
+            one.jails.iter().map(|(_, effect)| effect.prevented).max().unwrap_or_default() * 4 < one.count
         })
         .filter(|one| {
-            one.jails.iter().map(|(_, effect)| effect.counted).max().unwrap_or_default() * 4
-                >= one.attack.count
+            one.jails.iter().map(|(_, effect)| effect.counted).max().unwrap_or_default() * 4 >= one.count
         })
         .collect();
     if slow.is_empty() {
@@ -270,7 +270,7 @@ fn below(covered: &[Covered<'_>], guarded: bool) -> Option<Finding> {
             seen: format!(
                 "{} attempts from {} addresses; jail {jail} counts {}, bans {} addresses and prevents {} attempts; Mailward's \
                  rules would have prevented {}",
-                one.attack.count, one.attack.distinct, effect.counted, effect.banned, effect.prevented, one.mailward
+                one.count, one.attack.distinct, effect.counted, effect.banned, effect.prevented, one.mailward
             ),
         })
     });

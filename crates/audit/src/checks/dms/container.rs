@@ -368,7 +368,7 @@ pub(crate) static DMS_011: Check = Check {
     why: "What is not on a volume is gone when the container is created anew: the queue, the learnt spam, signatures, bans, and \
           the logs that would tell what an intruder did.",
     proof: "The volumes of the compose file and the mounts of the container against /var/mail, /var/mail-state, /var/log/mail and \
-            the config volume; and how the log is rotated.",
+            the config volume.",
     fix: "Mount the missing directories.",
     references: &[
         "https://docker-mailserver.github.io/docker-mailserver/latest/config/advanced/optional-config/",
@@ -407,7 +407,6 @@ fn dms_011(server: &Server<'_>) -> Judged {
             Finding::new(Severity::High, "volumes", summary).cause("volumes").all_seen(seen).remedy(remedy),
         );
     }
-    findings.extend(truncation(server.facts));
     Ok(Outcome::of(findings, "mail, state, logs and configuration are on volumes"))
 }
 
@@ -433,25 +432,6 @@ fn keeps(mount: &Mount, path: &str) -> bool {
     let covers =
         mount.target == path || path.starts_with(&format!("{}/", mount.target.trim_end_matches('/')));
     covers && !mount.source.is_empty()
-}
-
-/// How docker-mailserver rotates its log: a copy, then the old file is cut to nothing.
-fn truncation(facts: &Facts) -> Option<Finding> {
-    let path = "/etc/logrotate.d/maillog";
-    let text = facts.text(path).ok().flatten();
-    if text.is_some_and(|text| !text.lines().any(|line| line.trim() == "copytruncate")) {
-        return None;
-    }
-    let seen =
-        if text.is_some() { "copytruncate" } else { "not read; docker-mailserver's own has copytruncate" };
-    let advice = "Nothing has to be changed; whatever reads the log has to notice that it was cut, and lines written between copy \
-                  and cut are lost.";
-    Some(
-        Finding::new(Severity::Info, "log rotation", "The mail log is rotated by cutting it in place")
-            .cause(path)
-            .seen(path, seen)
-            .remedy(Remedy::new(advice)),
-    )
 }
 
 pub(crate) static DMS_012: Check = Check {

@@ -40,7 +40,6 @@ ENABLE_MANAGESIEVE=
 fn with(compose: &str, env: &str) -> Facts {
     let facts = file(dms(), "/compose/compose.yaml", compose);
     let facts = file(facts, "/compose/mailserver.env", env);
-    let facts = file(facts, "/etc/logrotate.d/maillog", "/var/log/mail/mail.log {\n  weekly\n  create\n}\n");
     config(facts, "postfix-accounts.cf", "")
 }
 
@@ -253,12 +252,6 @@ pub(super) const CASES: &[Case] = &[
         id: "DMS-011",
         fails: || compose("      - ./data/mail-state/:/var/mail-state/\n", ""),
         shows: "queue, bans, learnt spam",
-        passes: sound,
-    },
-    Case {
-        id: "DMS-011",
-        fails: || file(sound(), "/etc/logrotate.d/maillog", "/var/log/mail/mail.log {\n  copytruncate\n}\n"),
-        shows: "cutting it in place",
         passes: sound,
     },
     Case {
