@@ -12,6 +12,8 @@ mod flaw;
 mod hello;
 mod learn;
 mod link;
+mod lists;
+mod misuse;
 mod reply;
 mod robot;
 mod session;

@@ -67,7 +67,7 @@ fn crt_003(server: &Server<'_>) -> Judged {
         server,
         &seen,
         (Severity::High, Severity::Info),
-        "serve a certificate that no trusted root vouches for.",
+        "A certificate is served that no trusted root vouches for",
         remedy,
     )
 }
@@ -88,7 +88,7 @@ fn crt_005(server: &Server<'_>) -> Judged {
         server,
         &seen,
         (Severity::High, Severity::Medium),
-        "serve a chain without its intermediate certificate.",
+        "A chain is served without its intermediate certificate",
         remedy,
     )
 }
@@ -135,7 +135,7 @@ fn crt_006(server: &Server<'_>) -> Judged {
     of_ports(
         &seen.weak,
         Severity::Low,
-        "serve a chain that is not in order.",
+        "A chain is served that is not in order",
         remedy.apply("postfix reload && doveadm reload").prove("mailward audit --only CRT-006"),
     )
 }

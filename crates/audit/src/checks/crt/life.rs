@@ -166,7 +166,7 @@ fn crt_010(server: &Server<'_>) -> Judged {
     let level =
         seen.weak.iter().map(|(port, _)| severity(server, port, Severity::High, Severity::High)).max();
     let remedy = reissue("Make a new key, and have it certified.", "CRT-010");
-    of_ports(&seen.weak, level.unwrap_or(Severity::High), "serve a certificate that is revoked.", remedy)
+    of_ports(&seen.weak, level.unwrap_or(Severity::High), "A certificate is served that is revoked", remedy)
 }
 
 fn crt_011(server: &Server<'_>) -> Judged {
@@ -181,10 +181,5 @@ fn crt_011(server: &Server<'_>) -> Judged {
         return pass("no certificate demands stapling that is not done");
     }
     let remedy = reissue("Get a certificate without must-staple.", "CRT-011");
-    of_ports(
-        &seen.weak,
-        Severity::Medium,
-        "serve a certificate that demands stapling, and staple nothing.",
-        remedy,
-    )
+    of_ports(&seen.weak, Severity::Medium, "A certificate demands stapling, and nothing is stapled", remedy)
 }

@@ -6,7 +6,7 @@ mod life;
 mod names;
 mod strength;
 
-use crate::checks::tls::{evidence, looked, places, severity, upper};
+use crate::checks::tls::{evidence, looked, places, severity};
 use crate::facts::{Certificate, TlsPort};
 use crate::{Check, Finding, Judged, NotYet, Outcome, Remedy, Server, Severity, Untold};
 
@@ -168,7 +168,7 @@ fn now(server: &Server<'_>) -> Result<i64, Untold> {
 
 /// A finding about ports.
 fn of_ports(ports: &[(&TlsPort, String)], severity: Severity, says: &str, remedy: Remedy) -> Judged {
-    let summary = format!("{} {says}", upper(&places(ports.iter().map(|(port, _)| *port))));
+    let summary = format!("{says} at {}.", places(ports.iter().map(|(port, _)| *port)));
     let finding = Finding::new(severity, "", summary);
     Ok(finding.all_seen(ports.iter().map(|(port, seen)| evidence(&port.place(), seen))).remedy(remedy).into())
 }

@@ -127,7 +127,7 @@ fn crt_004(server: &Server<'_>) -> Judged {
     of_ports(
         &seen.weak,
         severity,
-        "serve a certificate that lacks names which clients use.",
+        "A certificate is served that lacks names which clients use",
         reissue("Have a certificate issued with all names.", "CRT-004"),
     )
 }
@@ -202,7 +202,7 @@ fn crt_021(server: &Server<'_>) -> Judged {
     of_ports(
         &seen.weak,
         Severity::Medium,
-        "serve clients that ask for no name a certificate with another one.",
+        "Clients that ask for no name get a certificate with another one",
         reissue("Make the certificate with the MX name the default one.", "CRT-021"),
     )
 }

@@ -100,7 +100,7 @@ fn tls_012(server: &Server<'_>) -> Judged {
         &TLS_012,
         &seen,
         (Severity::High, Severity::Medium),
-        "exchange keys with a DH prime below 2048 bits.",
+        "Keys are exchanged with a DH prime below 2048 bits",
         OWN_GROUP,
     )
 }
@@ -120,7 +120,7 @@ fn tls_013(server: &Server<'_>) -> Judged {
         &TLS_013,
         &seen,
         (Severity::Low, Severity::Low),
-        "exchange keys in a DH group that nobody published.",
+        "Keys are exchanged in a DH group that nobody published",
         OWN_GROUP,
     )
 }
@@ -165,7 +165,7 @@ fn tls_014(server: &Server<'_>) -> Judged {
         &TLS_014,
         &seen,
         (Severity::Medium, Severity::Low),
-        "accept elliptic curves of 224 bits or fewer.",
+        "Elliptic curves of 224 bits or fewer are accepted",
         CURVES,
     )
 }
@@ -194,7 +194,7 @@ fn tls_015(server: &Server<'_>) -> Judged {
         &TLS_015,
         &seen,
         (Severity::Info, Severity::Info),
-        "do not accept the post-quantum group X25519MLKEM768.",
+        "The post-quantum group X25519MLKEM768 is not accepted",
         HYBRID,
     )
 }
@@ -211,7 +211,7 @@ fn tls_023(server: &Server<'_>) -> Judged {
         &TLS_023,
         &seen,
         (Severity::Medium, Severity::Low),
-        "sign handshakes with SHA-1 for clients that ask for it.",
+        "Handshakes are signed with SHA-1 for clients that ask for it",
         NO_SHA1,
     )
 }

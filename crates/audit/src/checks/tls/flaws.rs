@@ -19,7 +19,7 @@ pub(super) static TLS_017: Check = Check {
             &TLS_017,
             |port| negated(&port.secure_renegotiation),
             "renegotiation_info is missing in ServerHello",
-            "do not bind renegotiation to the session (RFC 5746).",
+            "Renegotiation is not bound to the session (RFC 5746)",
             (Severity::High, Severity::High),
         )
     },
@@ -40,7 +40,7 @@ pub(super) static TLS_019: Check = Check {
             &TLS_019,
             &seen,
             (Severity::Medium, Severity::Medium),
-            "compress inside of TLS.",
+            "TLS compression is on",
             NO_COMPRESSION,
         )
     },
@@ -68,7 +68,7 @@ pub(super) static TLS_020: Check = Check {
             &TLS_020,
             &seen,
             (Severity::Low, Severity::Low),
-            "do not refuse clients that were driven to an old version.",
+            "Clients that were driven to an old version are not refused",
             super::versions::ONLY_NEW,
         )
     },
@@ -90,7 +90,14 @@ pub(super) static TLS_021: Check = Check {
                 bytes => Ok(Some(format!("a ticket allows {bytes} bytes of early data"))),
             },
         })?;
-        outcome(server, &TLS_021, &seen, (Severity::Medium, Severity::Medium), "accept early data.", UPDATE)
+        outcome(
+            server,
+            &TLS_021,
+            &seen,
+            (Severity::Medium, Severity::Medium),
+            "Early data is accepted",
+            UPDATE,
+        )
     },
 };
 
@@ -108,7 +115,7 @@ pub(super) static TLS_022: Check = Check {
             &TLS_022,
             |port| negated(&port.extended_master_secret),
             "extended_master_secret is missing in ServerHello",
-            "do not bind the master secret to the handshake (RFC 7627).",
+            "The master secret is not bound to the handshake (RFC 7627)",
             (Severity::Low, Severity::Low),
         )
     },
@@ -124,18 +131,16 @@ pub(super) static TLS_024: Check = Check {
     references: &["CVE-2014-0160"],
     judge: |server| {
         let seen = see(server, |port| {
-            Ok(port
-                .heartbleed
-                .get()
-                .map_err(|_| port.unlearnt("the answer to a malformed heartbeat"))
-                .map(|bytes| (*bytes > 0).then(|| format!("{bytes} bytes of memory came back")))?)
+            let leaked = port.heartbleed.get();
+            let leaked = leaked.map_err(|_| port.unlearnt("the answer to a malformed heartbeat"));
+            leaked.map(|bytes| (*bytes > 0).then(|| format!("{bytes} bytes of memory came back")))
         })?;
         outcome(
             server,
             &TLS_024,
             &seen,
             (Severity::Critical, Severity::Critical),
-            "give their memory to everybody (Heartbleed).",
+            "Everybody reads the memory of the server (Heartbleed)",
             UPDATE,
         )
     },
@@ -155,7 +160,7 @@ pub(super) static TLS_025: Check = Check {
             &TLS_025,
             |port| port.early_ccs.clone(),
             "ChangeCipherSpec was taken before the key exchange",
-            "take a ChangeCipherSpec before there is a key.",
+            "ChangeCipherSpec is taken before there is a key",
             (Severity::High, Severity::High),
         )
     },
@@ -180,7 +185,7 @@ pub(super) static TLS_026: Check = Check {
             &TLS_026,
             &seen,
             (Severity::High, Severity::High),
-            "tell a right RSA padding from a wrong one.",
+            "Answers tell a right RSA padding from a wrong one",
             NO_RSA,
         )
     },
@@ -208,8 +213,9 @@ pub(super) static TLS_029: Check = Check {
     judge: |server| {
         let seen = see(server, |port| match &port.starttls_injected {
             Known::Is(0) => Ok(None),
+            Known::Is(1) => Ok(Some("1 answer after the handshake to a command sent before it".to_owned())),
             Known::Is(count) => {
-                Ok(Some(format!("{count} answers after the handshake to a command sent before it")))
+                Ok(Some(format!("{count} answers after the handshake to commands sent before it")))
             }
             Known::Absent => not_applicable(format!("there is no STARTTLS at {}", port.place())),
             _ => Err(port.unlearnt("commands sent with STARTTLS")),
@@ -219,7 +225,7 @@ pub(super) static TLS_029: Check = Check {
             &TLS_029,
             &seen,
             (Severity::High, Severity::High),
-            "execute commands that were sent in the clear.",
+            "Commands that were sent in the clear are executed inside of TLS",
             UPDATE,
         )
     },
@@ -299,8 +305,8 @@ fn tls_027(server: &Server<'_>) -> Judged {
         return pass("no other port has the key of a port that accepts SSL 2.0");
     }
     let summary = format!(
-        "{} accept SSL 2.0 and have the key of {}.",
-        super::upper(&super::places(old.iter().copied())),
+        "SSL 2.0 is accepted at {} with the key of {}.",
+        super::places(old.iter().copied()),
         super::places(sharing.iter().copied())
     );
     let finding =

@@ -114,7 +114,7 @@ pub(crate) fn see<'a>(
     Ok(seen)
 }
 
-/// One finding for all ports that have the weakness, or a pass. `says` completes "port 25 (smtp, STARTTLS) ...".
+/// One finding for all ports that have the weakness, or a pass. `says` is the sentence before "at port 25 (smtp, STARTTLS)".
 pub(crate) fn outcome(
     server: &Server<'_>,
     check: &'static Check,
@@ -128,7 +128,7 @@ pub(crate) fn outcome(
     }
     let ports = || seen.weak.iter().map(|(port, _)| *port);
     let severity = ports().map(|port| severity(server, port, client, mx)).max().unwrap_or(client);
-    let summary = format!("{} {says}", upper(&places(ports())));
+    let summary = format!("{says} at {}.", places(ports()));
     let evidence = seen.weak.iter().map(|(port, shown)| evidence(&port.place(), shown));
     let finding = Finding::new(severity, "", summary).all_seen(evidence);
     Ok(finding.remedy(remedy(server, check.id, ports(), fix)).into())

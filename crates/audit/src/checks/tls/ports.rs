@@ -75,18 +75,12 @@ fn tls_028(server: &Server<'_>) -> Judged {
     let asked: Vec<_> = server.facts.tls.iter().filter(|port| port.starttls).collect();
     let without: Vec<_> = asked.iter().copied().filter(|port| port.offered == Known::Is(false)).collect();
     if let Some(first) = without.first() {
-        let summary = format!("{} offer no STARTTLS.", upper(&places(without.iter().copied())));
+        let summary = format!("STARTTLS is not offered at {}.", places(without.iter().copied()));
         let finding = Finding::new(Severity::High, "", summary);
         let finding =
             finding.all_seen(without.iter().map(|port| evidence(&port.place(), "STARTTLS is not announced")));
         let smtp = |port: &&TlsPort| port.service == MailProtocol::Smtp;
-        let remedy = edits(
-            server,
-            "TLS-028",
-            without.iter().any(|port| smtp(port)),
-            !without.iter().all(|port| smtp(port)),
-            OFFER,
-        );
+        let remedy = edits(server, "TLS-028", without.iter().any(smtp), !without.iter().all(smtp), OFFER);
         return Ok(finding.cause(level_cause(server, first.port)).remedy(remedy).into());
     }
     if !asked.is_empty() && asked.iter().all(|port| port.offered == Known::Is(true)) {
@@ -216,7 +210,7 @@ fn tls_032(server: &Server<'_>) -> Judged {
         implicit.iter().filter_map(|port| Some((*port, port.plain_greeting.known()?))).collect();
     if !plain.is_empty() {
         let ports: Vec<_> = plain.iter().map(|(port, _)| *port).collect();
-        let summary = format!("{} do not begin with TLS.", upper(&places(ports.iter().copied())));
+        let summary = format!("TLS does not begin at once at {}.", places(ports.iter().copied()));
         let finding = Finding::new(Severity::High, "", summary);
         let finding = finding.all_seen(
             plain.iter().map(|(port, said)| evidence(&port.place(), &format!("`{said}` in the clear"))),
@@ -280,8 +274,8 @@ fn odd_one_out(ports: &[(&TlsPort, Vec<String>)]) -> Option<Finding> {
     let odd: Vec<_> = ports.iter().filter(|(_, weak)| weak.len() > least).collect();
     let (first, _) = odd.first()?;
     let summary = format!(
-        "{} have weaker TLS than other ports of the same program.",
-        upper(&places(odd.iter().map(|(port, _)| *port)))
+        "TLS is weaker than at other ports of the same program at {}.",
+        places(odd.iter().map(|(port, _)| *port))
     );
     let finding = Finding::new(Severity::Medium, format!("{}", first.service), summary);
     let finding = finding.all_seen(ports.iter().map(|(port, weak)| {

@@ -159,7 +159,7 @@ fn tls_035(server: &Server<'_>) -> Judged {
             &TLS_035,
             &seen,
             (Severity::Low, Severity::Low),
-            "ask every client for a certificate.",
+            "Every client is asked for a certificate",
             ASK_NOBODY,
         );
     }
@@ -201,7 +201,7 @@ fn tls_036(server: &Server<'_>) -> Judged {
         &TLS_036,
         &seen,
         (Severity::Low, Severity::Low),
-        "give session tickets for more than a day.",
+        "Session tickets live for more than a day",
         SHORT_TICKETS,
     )
 }

@@ -153,14 +153,17 @@ fn offered(
     outcome(server, check, &seen, severities, &accepts(&seen, is), fix)
 }
 
-/// `accepts TLS_RSA_WITH_NULL_SHA`.
+/// `TLS_RSA_WITH_NULL_SHA is accepted`.
 fn accepts(seen: &Seen<'_>, is: impl Fn(Suite) -> bool) -> String {
     let met =
         seen.weak.iter().filter_map(|(port, _)| port.suites(&is).ok()).flatten().map(|(_, suite)| suite);
     let met: std::collections::BTreeSet<_> = met.collect();
     let names: Vec<_> = met.iter().take(3).map(ToString::to_string).collect();
-    let more = if met.len() > 3 { ", and others like these" } else { "" };
-    format!("accept {}{more}.", names.join(", "))
+    let more = if met.len() > 3 { " and others like these" } else { "" };
+    match names.as_slice() {
+        [one] => format!("{one} is accepted"),
+        _ => format!("{}{more} are accepted", names.join(", ")),
+    }
 }
 
 fn shown(suites: &[(TlsVersion, Suite)]) -> Option<String> {
@@ -208,7 +211,7 @@ fn tls_016(server: &Server<'_>) -> Judged {
         }
         (Err(why), _) => Err(why),
     })?;
-    let says = "let the client choose among suites of which some are weak.";
+    let says = "The client chooses among suites of which some are weak";
     outcome(server, &TLS_016, &seen, (Severity::Low, Severity::Info), says, SERVER_CHOOSES)
 }
 

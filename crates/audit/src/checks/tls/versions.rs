@@ -91,7 +91,7 @@ fn old(
                 check,
                 &seen,
                 severities,
-                &format!("accept {}.", names.join(" or ")),
+                &format!("{} is accepted", names.join(" or ")),
                 ONLY_NEW,
             )?;
             Ok(with_causes(judged, causes))
@@ -241,7 +241,7 @@ fn tls_003(server: &Server<'_>) -> Judged {
             let causes = seen.weak.iter().filter_map(|(port, _)| cause(server, port)).collect();
             let severities = (Severity::Medium, Severity::Medium);
             Ok(with_causes(
-                outcome(server, &TLS_003, &seen, severities, "do not offer TLS 1.3.", WITH_NEW)?,
+                outcome(server, &TLS_003, &seen, severities, "TLS 1.3 is not offered", WITH_NEW)?,
                 causes,
             ))
         }

@@ -190,11 +190,11 @@ pub(crate) const CASES: &[Case] = &[
         fails: || {
             ports(|port| {
                 if port.port == 587 {
-                    accept(port, TlsVersion::Tls10, &[0x002f])
+                    accept(port, TlsVersion::Tls10, &[0x002f]);
                 }
             })
         },
-        shows: "Port 587 (smtp, STARTTLS) accept TLS 1.0 or TLS 1.1",
+        shows: "TLS 1.0 or TLS 1.1 is accepted at port 587 (smtp, STARTTLS).",
         passes: sound,
     },
     Case {
@@ -298,7 +298,7 @@ pub(crate) const CASES: &[Case] = &[
                 port.preference = Known::Is(Preference::Client);
             })
         },
-        shows: "let the client choose",
+        shows: "The client chooses",
         passes: || with_suites(&[0x000a]),
     },
     Case {
@@ -365,7 +365,7 @@ pub(crate) const CASES: &[Case] = &[
         id: "TLS-026",
         fails: || {
             ports(|port| {
-                port.robot = Known::Is(Some("NoZero: alert 51, but a right padding: alert 20".to_owned()))
+                port.robot = Known::Is(Some("NoZero: alert 51, but a right padding: alert 20".to_owned()));
             })
         },
         shows: "alert 51",
@@ -376,11 +376,11 @@ pub(crate) const CASES: &[Case] = &[
         fails: || {
             ports(|port| {
                 if port.port == 143 {
-                    accept(port, TlsVersion::Ssl2, &[])
+                    accept(port, TlsVersion::Ssl2, &[]);
                 }
             })
         },
-        shows: "Port 143 (imap, STARTTLS) accept SSL 2.0 and have the key of port 25",
+        shows: "SSL 2.0 is accepted at port 143 (imap, STARTTLS) with the key of port 25",
         passes: sound,
     },
     Case {
@@ -388,11 +388,11 @@ pub(crate) const CASES: &[Case] = &[
         fails: || {
             ports(|port| {
                 if port.port == 143 {
-                    port.offered = Known::Is(false)
+                    port.offered = Known::Is(false);
                 }
             })
         },
-        shows: "Port 143 (imap, STARTTLS) offer no STARTTLS",
+        shows: "STARTTLS is not offered at port 143 (imap, STARTTLS).",
         passes: sound,
     },
     Case {
@@ -406,11 +406,11 @@ pub(crate) const CASES: &[Case] = &[
         fails: || {
             ports(|port| {
                 if port.starttls {
-                    port.starttls_injected = Known::Is(1)
+                    port.starttls_injected = Known::Is(1);
                 }
             })
         },
-        shows: "1 answers after the handshake",
+        shows: "1 answer after the handshake",
         passes: sound,
     },
     Case {
@@ -473,15 +473,15 @@ pub(crate) const CASES: &[Case] = &[
         fails: || {
             ports(|port| {
                 if port.port == 587 {
-                    accept(port, TlsVersion::Tls10, &[0x002f])
+                    accept(port, TlsVersion::Tls10, &[0x002f]);
                 }
             })
         },
-        shows: "Port 587 (smtp, STARTTLS) have weaker TLS",
+        shows: "TLS is weaker than at other ports of the same program at port 587",
         passes: || {
             ports(|port| {
                 if port.port == 25 {
-                    accept(port, TlsVersion::Tls10, &[0x002f])
+                    accept(port, TlsVersion::Tls10, &[0x002f]);
                 }
             })
         },
