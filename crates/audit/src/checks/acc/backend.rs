@@ -30,6 +30,12 @@ fn is_system(passdb: &Database) -> bool {
     ["pam", "passwd", "shadow", "bsdauth"].contains(&passdb.driver.as_str())
 }
 
+/// Whether users of the system are all that can log in.
+pub(super) fn system_only(server: &Server<'_>) -> bool {
+    let passdbs = server.dovecot().map(Dovecot::passdbs).unwrap_or_default();
+    !passdbs.is_empty() && passdbs.iter().filter(|passdb| !passdb.denies()).all(is_system)
+}
+
 fn acc_018(server: &Server<'_>) -> Judged {
     let dovecot = server.dovecot()?;
     let passdbs: Vec<_> = dovecot.passdbs().into_iter().filter(|passdb| !passdb.denies()).collect();

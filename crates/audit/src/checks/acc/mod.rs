@@ -10,7 +10,7 @@ mod stored;
 
 use std::collections::BTreeSet;
 
-use crate::check::could_not_tell;
+use crate::check::{could_not_tell, not_applicable};
 use crate::facts::Account;
 use crate::{Check, Evidence, NotYet, Server, Untold};
 
@@ -41,19 +41,27 @@ pub(crate) const CHECKS: &[&Check] = &[
 /// The rows that no check proves yet, by id.
 pub(crate) const NOT_YET: &[NotYet] = &[];
 
+/// All accounts, locked ones and master users too.
+///
+/// # Errors
+/// When no file of them could be read, or the system keeps them.
+fn all_accounts<'a>(server: &Server<'a>) -> Result<&'a [Account], Untold> {
+    match server.facts.accounts.get() {
+        Ok(known) => Ok(known),
+        Err(_) if backend::system_only(server) => {
+            not_applicable("the system keeps the accounts, no file of Dovecot's")
+        }
+        Err(Untold::CouldNotTell(why)) => could_not_tell(format!("the accounts are not known: {why}")),
+        Err(why) => Err(why),
+    }
+}
+
 /// The accounts that can log in.
 ///
 /// # Errors
-/// When no file of them could be read.
+/// As [`all_accounts`].
 fn accounts<'a>(server: &Server<'a>) -> Result<Vec<&'a Account>, Untold> {
-    let known = match server.facts.accounts.get() {
-        Ok(known) => known,
-        Err(Untold::CouldNotTell(why)) => {
-            return could_not_tell(format!("the accounts are not known: {why}"));
-        }
-        Err(why) => return Err(why),
-    };
-    Ok(known.iter().filter(|account| !account.locked).collect())
+    Ok(all_accounts(server)?.iter().filter(|account| !account.locked).collect())
 }
 
 /// Their names, in lower case.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::alias::Routes;
-use super::{account_names, accounts, named, seen};
+use super::{account_names, accounts, all_accounts, named, seen};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::dovecot::Dovecot;
 use crate::facts::{Account, Deployment, FileKind};
@@ -220,7 +220,7 @@ fn acc_008(server: &Server<'_>) -> Judged {
 }
 
 fn acc_009(server: &Server<'_>) -> Judged {
-    let all: Vec<_> = server.facts.accounts.get()?.iter().filter(|account| !account.master).collect();
+    let all: Vec<_> = all_accounts(server)?.iter().filter(|account| !account.master).collect();
     let mut by_name = BTreeMap::<String, Vec<&Account>>::new();
     for account in &all {
         by_name.entry(account.name.to_ascii_lowercase()).or_default().push(account);
@@ -298,7 +298,8 @@ fn layout(dovecot: &Dovecot) -> Option<Layout> {
 
 fn acc_011(server: &Server<'_>) -> Judged {
     let dovecot = server.dovecot()?;
-    let Some(names) = account_names(server) else { return could_not_tell("the accounts are not known") };
+    all_accounts(server)?;
+    let names = account_names(server).unwrap_or_default();
     let Some(layout) = layout(dovecot) else {
         return could_not_tell("mail_location does not say plainly which directory is whose");
     };
