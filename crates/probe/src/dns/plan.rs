@@ -18,7 +18,9 @@ impl Plan {
         let value = |name: &str| postfix.and_then(|postfix| postfix.value(name)).unwrap_or_default();
         let host = value("myhostname").to_ascii_lowercase();
         let host = if is_host_name(&host) { host } else { facts.about.host.to_ascii_lowercase() };
-        let hosts: Vec<String> = [host].into_iter().filter(|host| is_host_name(host)).collect();
+        let helo = value("smtp_helo_name").to_ascii_lowercase();
+        let mut hosts: Vec<String> = [helo, host].into_iter().filter(|host| is_host_name(host)).collect();
+        hosts.dedup();
         let own = postfix.map(Postfix::own_domains).unwrap_or_default();
         let own = own.into_iter().filter(|name| mail_domain(name) && !hosts.contains(name));
         let mut domains: BTreeSet<String> = of_accounts(facts).chain(own).collect();

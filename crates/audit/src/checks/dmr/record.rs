@@ -174,11 +174,20 @@ pub(super) static DMR_012: Check = Check {
 
 fn dmr_012(server: &Server<'_>) -> Judged {
     each_record(server, "no DMARC record has tags that were given up", |_, domain, found| {
-        if found.record.obsolete.is_empty() {
+        // A percentage that weakens the policy is DMR-005.
+        let weakens = found.record.percent.is_some_and(|percent| percent < 100);
+        let obsolete: Vec<&str> = found
+            .record
+            .obsolete
+            .iter()
+            .map(String::as_str)
+            .filter(|tag| !weakens || !tag.starts_with("pct="))
+            .collect();
+        if obsolete.is_empty() {
             return Ok(None);
         }
         let text = ["pct", "rf", "ri"].iter().fold(found.text.clone(), |text, tag| with(&text, tag, None));
-        let seen = found.record.obsolete.join(", ");
+        let seen = obsolete.join(", ");
         Ok(Some(
             Finding::new(
                 Severity::Info,

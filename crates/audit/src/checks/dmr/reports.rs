@@ -98,7 +98,9 @@ fn dmr_009(server: &Server<'_>) -> Judged {
         for address in found.record.aggregate.iter().chain(&found.record.failure) {
             let Some((_, target)) = address.rsplit_once('@') else { continue };
             let all = dns.exchangers(target)?;
-            let none = all.is_empty() && dns.records("A", target)?.is_empty();
+            // An own domain without MX is DNS-001.
+            let own = dns.domains.iter().any(|own| own.eq_ignore_ascii_case(target));
+            let none = !own && all.is_empty() && dns.records("A", target)?.is_empty();
             let null = !all.is_empty() && all.iter().all(|(_, host)| host == ".");
             if none || null {
                 let what = if null { "null MX: it takes no mail" } else { "neither MX nor address" };

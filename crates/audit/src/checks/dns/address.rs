@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{addresses, each, exchangers, helo, publish};
 use crate::check::pass;
 use crate::facts::Dns;
-use crate::records::address::pointer;
+use crate::records::address::{pointer, special};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
 pub(super) static DNS_007: Check = Check {
@@ -60,6 +60,11 @@ fn dns_008(server: &Server<'_>) -> Judged {
         let mut found = Vec::new();
         for name in names.iter().take(5) {
             let led = forward(dns, name, address)?;
+            if unreachable_exchanger(server, name) {
+                return crate::check::not_applicable(format!(
+                    "the exchanger {name} has no address that can be reached"
+                ));
+            }
             if led.contains(&address) {
                 return Ok(None);
             }
@@ -84,6 +89,14 @@ fn dns_008(server: &Server<'_>) -> Judged {
             )),
         ))
     })
+}
+
+/// An exchanger without an address, or with one that nobody can reach, is DNS-003 or DNS-004.
+fn unreachable_exchanger(server: &Server<'_>, name: &str) -> bool {
+    let is_exchanger =
+        exchangers(server).is_ok_and(|hosts| hosts.iter().any(|host| host.eq_ignore_ascii_case(name)));
+    let led = server.facts.dns.addresses_of(name);
+    is_exchanger && led.is_ok_and(|led| led.iter().all(|address| special(*address).is_some()))
 }
 
 const fn kind(address: IpAddr) -> &'static str {
@@ -167,6 +180,14 @@ fn dns_010(server: &Server<'_>) -> Judged {
     let name = helo(server)?;
     let led = dns.addresses_of(&name)?;
     let own = addresses(server).unwrap_or_default();
+    let points_here =
+        |address: &IpAddr| dns.records("PTR", &pointer(*address)).is_ok_and(|names| names.contains(&name));
+    let astray = !led.iter().any(|address| own.contains(address));
+    if unreachable_exchanger(server, &name) || astray && own.iter().any(points_here) {
+        return crate::check::not_applicable(format!(
+            "that {name} does not lead to the server is a finding of its exchanger or its PTR"
+        ));
+    }
     let finding = |what: String, seen: String| {
         let address = own.first().map_or_else(|| "<address>".to_owned(), ToString::to_string);
         let record = format!("{name}. IN {} {address}", own.first().map_or("A", |address| kind(*address)));

@@ -7,6 +7,8 @@ mod resolver;
 mod signed;
 mod zone;
 
+pub(crate) use resolver::slow;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 

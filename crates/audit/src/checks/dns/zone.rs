@@ -1,11 +1,13 @@
 //! What the zones of the mail domains hold besides.
 
+use std::collections::BTreeSet;
+
 use super::{domains, each, each_domain, each_own_exchanger, exchangers, publish, untold};
 use crate::check::not_applicable;
 use crate::facts::Dns;
 use crate::questions::{CONVENIENCE, NOBODY};
 use crate::records::caa::{Caa, domains_of};
-use crate::records::{is_within, parent};
+use crate::records::{is_host_name, is_within, parent};
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity, Untold};
 
 pub(super) static DNS_017: Check = Check {
@@ -206,13 +208,13 @@ fn dns_021(server: &Server<'_>) -> Judged {
         names.extend(CONVENIENCE.iter().map(|prefix| format!("{prefix}.{domain}")));
     }
     let own = &dns.domains;
-    let foreign = |host: &String| !own.iter().any(|domain| is_within(host, domain));
+    let foreign = |host: &String| is_host_name(host) && !own.iter().any(|domain| is_within(host, domain));
     let hosts = exchangers(server).unwrap_or_default();
-    let exchangers: Vec<String> = hosts.into_iter().filter(foreign).collect();
+    let foreign: BTreeSet<String> = hosts.into_iter().filter(foreign).collect();
     let keys = dns.signing.known().into_iter().flatten();
     let selectors = keys.map(|key| format!("{}._domainkey.{}", key.selector, key.domain));
     let aliases = names.into_iter().map(|name| ("A", name)).chain(selectors.map(|name| ("TXT", name)));
-    let hosts = exchangers.into_iter().map(|host| ("A", host));
+    let hosts = foreign.iter().map(|host| ("A", host.clone()));
     each(aliases.chain(hosts), "no name leads to one that does not exist", |(kind, name)| {
         let answer = dns.answer(kind, &name)?;
         dns.records(kind, &name)?;
@@ -221,7 +223,7 @@ fn dns_021(server: &Server<'_>) -> Judged {
             // An alias inside of the own zone cannot be taken over.
             Some(target) if own.iter().any(|domain| is_within(target, domain)) => return Ok(None),
             Some(target) => target.clone(),
-            None if answer.no_such_name() && foreign(&name) => name.clone(),
+            None if answer.no_such_name() && foreign.contains(&name) => name.clone(),
             None => return Ok(None),
         };
         Ok(Some(

@@ -154,9 +154,8 @@ fn rep_005(server: &Server<'_>) -> Judged {
     let mut asked = false;
     let mut found: Vec<(&Use, &str)> = Vec::new();
     for (list, place) in &lists {
-        let Some(records) = answer(dns, &listed_test(&list.zone)) else { continue };
-        asked = true;
-        if matches!(meaning(&list.zone, records), Meaning::Refused(_)) && counted(list, records) {
+        asked |= answer(dns, &listed_test(&list.zone)).is_some();
+        if refuses(dns, list) {
             found.push((list, place));
         }
     }
@@ -184,6 +183,12 @@ fn rep_005(server: &Server<'_>) -> Judged {
     .into())
 }
 
+/// Whether a list refuses to answer here, and that counts: REP-005.
+fn refuses(dns: &Dns, list: &Use) -> bool {
+    let records = answer(dns, &listed_test(&list.zone)).unwrap_or_default();
+    matches!(meaning(&list.zone, records), Meaning::Refused(_)) && counted(list, records)
+}
+
 /// An entry with a filter that every list's listings pass and no refusal does.
 fn filtered(list: &Use) -> String {
     let filter = if list.zone.ends_with("spamhaus.org") { "127.0.0.[2..11]" } else { "127.0.0.[2..254]" };
@@ -207,9 +212,10 @@ pub(super) static REP_006: Check = Check {
 
 fn rep_006(server: &Server<'_>) -> Judged {
     let lists = in_use(server)?;
+    let dns = &server.facts.dns;
     let found: Vec<(&Use, &str)> = lists
         .iter()
-        .filter(|(list, _)| list.filter.is_none() && !is_of_friends(list))
+        .filter(|(list, _)| list.filter.is_none() && !is_of_friends(list) && !refuses(dns, list))
         .map(|(list, place)| (list, place.as_str()))
         .collect();
     if found.is_empty() {

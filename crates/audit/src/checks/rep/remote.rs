@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::in_use;
-use crate::check::pass;
+use crate::check::{not_applicable, pass};
+use crate::checks::dns::slow;
 use crate::facts::{Dns, Known, Queued};
 use crate::records::dnsbl::{gone, listed_test};
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity};
@@ -26,6 +27,9 @@ fn rep_009(server: &Server<'_>) -> Judged {
     let lists = in_use(server)?;
     let dns = &server.facts.dns;
     dns.resolver.get()?;
+    if slow(server).is_ok_and(|slow| !slow.is_empty()) {
+        return not_applicable("the resolver is slow with everything");
+    }
     let mut asked = false;
     let mut slow: BTreeMap<&str, String> = BTreeMap::new();
     for (list, _) in lists.iter().filter(|(list, _)| gone(&list.zone).is_none()) {

@@ -1,10 +1,13 @@
 //! What the record lets through.
 
+use std::net::IpAddr;
+
 use super::{each_name, each_record, usual};
 use crate::check::{not_applicable, pass};
 use crate::checks::dns::{addresses, each, helo, is_parked, publish, untold};
+use crate::facts::Dns;
 use crate::records::spf::{Mechanism, Qualifier, Subject, Term, Tree, Verdict, check, is_record};
-use crate::records::{dmarc, dmarc::Policy};
+use crate::records::{dmarc, dmarc::Policy, is_host_name};
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity, Untold};
 
 pub(super) static SPF_006: Check = Check {
@@ -130,6 +133,9 @@ fn spf_009(server: &Server<'_>) -> Judged {
         return not_applicable(format!("mail leaves through {relay}"));
     }
     each_name(server, "the server may send for every mail domain", |domain| {
+        if let Some(cause) = elsewhere(dns, domain, &helo, &addresses)? {
+            return not_applicable(cause);
+        }
         let mut outside = Vec::new();
         for address in &addresses {
             let subject = Subject {
@@ -170,6 +176,20 @@ fn spf_009(server: &Server<'_>) -> Judged {
             ),
         ))
     })
+}
+
+/// What else keeps `a` and `mx` from leading to the server, and is a finding of its own.
+fn elsewhere(dns: &Dns, domain: &str, helo: &str, own: &[IpAddr]) -> Result<Option<String>, Untold> {
+    if is_parked(dns, domain)? {
+        return Ok(Some(format!("{domain} does not send")));
+    }
+    let exchangers = dns.exchangers(domain)?;
+    if exchangers.is_empty() || exchangers.iter().any(|(_, host)| !is_host_name(host)) {
+        return Ok(Some(format!("MX of {domain} names no host")));
+    }
+    let led = dns.addresses_of(helo).unwrap_or_default();
+    let astray = dns.answer("A", helo).is_ok() && !led.iter().any(|address| own.contains(address));
+    Ok(astray.then(|| format!("{helo} does not lead to the server")))
 }
 
 fn told(verdict: &Verdict) -> String {

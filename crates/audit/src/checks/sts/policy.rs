@@ -4,6 +4,7 @@ use super::each_policy;
 use crate::check::not_applicable;
 use crate::checks::dns::untold;
 use crate::facts::TlsPort;
+use crate::records::is_host_name;
 use crate::records::sts::{LONGEST, id, url};
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity, Untold};
 
@@ -27,7 +28,7 @@ fn sts_004(server: &Server<'_>) -> Judged {
             .exchangers(domain)?
             .into_iter()
             .map(|(_, host)| host)
-            .filter(|host| host != "." && !policy.covers(host))
+            .filter(|host| is_host_name(host) && !policy.covers(host))
             .collect();
         let Some(first) = missing.first() else { return Ok(None) };
         // Testing loses nothing, it only reports.

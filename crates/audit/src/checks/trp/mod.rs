@@ -105,7 +105,9 @@ fn unreachable(dns: &Dns, targets: &[String]) -> Result<Vec<String>, Untold> {
             continue;
         };
         let all = dns.exchangers(domain)?;
-        let none = all.is_empty() && dns.records("A", domain)?.is_empty();
+        // An own domain without MX is DNS-001.
+        let own = dns.domains.iter().any(|own| own.eq_ignore_ascii_case(domain));
+        let none = !own && all.is_empty() && dns.records("A", domain)?.is_empty();
         if none || (!all.is_empty() && all.iter().all(|(_, host)| host == ".")) {
             problems.push(format!("{target}: {domain} takes no mail"));
         }

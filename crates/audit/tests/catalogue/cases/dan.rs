@@ -19,7 +19,10 @@ pub(crate) const CASES: &[Case] = &[
             with_answer(
                 zone(),
                 "TLSA _25._tcp.mail.example.org",
-                Answer::of(["3 1 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]),
+                Answer::of([
+                    "3 1 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                    "3 1 1 bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+                ]),
             )
         },
         shows: "published and not signed",
@@ -55,7 +58,10 @@ pub(crate) const CASES: &[Case] = &[
             with(
                 zone(),
                 "TLSA _25._tcp.mail.example.org",
-                &["2 1 1 dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"],
+                &[
+                    "2 1 1 dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd",
+                    "2 1 1 ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+                ],
             )
         },
         shows: "lacks the CA",
@@ -81,7 +87,11 @@ pub(crate) const CASES: &[Case] = &[
                 "TLSA _25._tcp.mail.example.org",
                 Answer {
                     ttl: 604_800,
-                    ..Answer::of(["3 1 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"])
+                    authenticated: true,
+                    ..Answer::of([
+                        "3 1 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                        "3 1 1 bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+                    ])
                 },
             )
         },

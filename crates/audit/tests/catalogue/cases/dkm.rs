@@ -21,13 +21,19 @@ fn conf(line: &str) -> Facts {
 pub(crate) const CASES: &[Case] = &[
     Case {
         id: "DKM-001",
-        fails: || but(zone(), |facts| facts.dns.domains.push("example.net".to_owned())),
-        shows: "mail of example.net is not signed",
+        fails: || but(zone(), |facts| facts.dns.signing = Known::Absent),
+        shows: "mail of example.org is not signed",
         passes: zone,
     },
     Case {
         id: "DKM-002",
-        fails: || keys(vec![key("example.org", "mail", SHORT_KEY, &["*@example.org"])]),
+        fails: || {
+            with(
+                keys(vec![key("example.org", "mail", SHORT_KEY, &["*@example.org"])]),
+                "TXT mail._domainkey.example.org",
+                &[&format!("v=DKIM1; p={SHORT_KEY}")],
+            )
+        },
         shows: "has 1024 bit",
         passes: zone,
     },
@@ -100,17 +106,27 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         id: "DKM-014",
         fails: || {
-            keys(vec![
-                key("example.org", "mail", KEY, &["*@example.org"]),
-                key("example.net", "mail", KEY, &["*@example.net"]),
-            ])
+            with(
+                keys(vec![
+                    key("example.org", "mail", KEY, &["*@example.org"]),
+                    key("example.net", "mail", KEY, &["*@example.net"]),
+                ]),
+                "TXT mail._domainkey.example.net",
+                &[&format!("v=DKIM1; p={KEY}")],
+            )
         },
         shows: "shares its DKIM key with example.net",
         passes: zone,
     },
     Case {
         id: "DKM-015",
-        fails: || keys(vec![key("example.net", "mail", KEY, &["*@example.org"])]),
+        fails: || {
+            with(
+                keys(vec![key("example.net", "mail", KEY, &["*@example.org"])]),
+                "TXT mail._domainkey.example.net",
+                &[&format!("v=DKIM1; p={KEY}")],
+            )
+        },
         shows: "mail of example.org is signed as example.net",
         passes: zone,
     },

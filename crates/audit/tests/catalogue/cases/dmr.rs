@@ -33,13 +33,17 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         id: "DMR-005",
-        fails: || with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=reject; pct=50"]),
+        fails: || {
+            with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=reject; pct=50; rua=mailto:d@example.org"])
+        },
         shows: "pct=50",
         passes: zone,
     },
     Case {
         id: "DMR-006",
-        fails: || with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=reject; sp=none"]),
+        fails: || {
+            with(zone(), "TXT _dmarc.example.org", &["v=DMARC1; p=reject; sp=none; rua=mailto:d@example.org"])
+        },
         shows: "sp=none under p=reject",
         passes: zone,
     },
@@ -92,16 +96,20 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         id: "DMR-011",
         fails: || {
-            but(
-                with(
-                    zone(),
-                    "TXT _dmarc.example.org",
-                    &["v=DMARC1; p=reject; adkim=s; rua=mailto:d@example.org"],
+            with(
+                but(
+                    with(
+                        zone(),
+                        "TXT _dmarc.example.org",
+                        &["v=DMARC1; p=reject; adkim=s; rua=mailto:d@example.org"],
+                    ),
+                    |facts| {
+                        facts.dns.signing =
+                            Known::Is(vec![key("mail.example.org", "mail", KEY, &["*@example.org"])]);
+                    },
                 ),
-                |facts| {
-                    facts.dns.signing =
-                        Known::Is(vec![key("mail.example.org", "mail", KEY, &["*@example.org"])]);
-                },
+                "TXT mail._domainkey.mail.example.org",
+                &[&format!("v=DKIM1; p={KEY}")],
             )
         },
         shows: "wants exact alignment",
@@ -117,7 +125,17 @@ pub(crate) const CASES: &[Case] = &[
     },
     Case {
         id: "DMR-013",
-        fails: || with(with(zone(), "MX example.org", &["0 ."]), "TXT example.org", &["v=spf1 a -all"]),
+        fails: || {
+            with(
+                with(
+                    with(with(zone(), "MX example.org", &["0 ."]), "TXT example.org", &["v=spf1 a -all"]),
+                    "TXT _dmarc.example.org",
+                    &["v=DMARC1; p=reject; rua=mailto:d@mail.example.org"],
+                ),
+                "TXT _smtp._tls.example.org",
+                &[],
+            )
+        },
         shows: "v=spf1 -all",
         passes: || with(with(zone(), "MX example.org", &["0 ."]), "TXT example.org", &["v=spf1 -all"]),
     },

@@ -214,6 +214,51 @@ fn a_sound_zone_has_no_finding() {
     }
 }
 
+/// Weaknesses that cannot be had alone, with what comes along.
+const TOGETHER: &[(&str, &[&str])] = &[
+    // A new sending address has no name yet.
+    ("DNS-011", &["DNS-007"]),
+    // DMARC that does not cover a name is a weakness of its own.
+    ("SPF-014", &["DMR-004"]),
+    // The zone is signed, and DANE would be one of the two ways.
+    ("STS-001", &["DAN-006"]),
+];
+
+/// One weakness is one finding: nothing else is found because of it.
+#[test]
+fn every_weakness_is_found_alone() {
+    let all = [
+        super::spf::CASES,
+        super::dkm::CASES,
+        super::dmr::CASES,
+        super::bim::CASES,
+        super::sts::CASES,
+        super::trp::CASES,
+        super::dan::CASES,
+        super::rep::CASES,
+    ];
+    let mut wrong = Vec::new();
+    for case in CASES.iter().chain(all.into_iter().flatten()) {
+        let facts = (case.fails)();
+        let server = Server::new(&facts);
+        let checks = mailward_audit::FAMILIES
+            .iter()
+            .filter(|family| FAMILIES.contains(&family.prefix))
+            .flat_map(|family| family.checks);
+        let failing: Vec<&str> = checks
+            .filter(|check| matches!((check.judge)(&server), Ok(Outcome::Fail(_))))
+            .map(|check| check.id)
+            .collect();
+        let along = TOGETHER.iter().find(|(id, _)| *id == case.id).map_or(&[][..], |(_, along)| *along);
+        let mut expected: Vec<&str> = along.iter().copied().chain([case.id]).collect();
+        expected.sort_by_key(|id| failing.iter().position(|found| found == id));
+        if failing != expected {
+            wrong.push(format!("{}: {failing:?}, not {expected:?}", case.id));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Offline, or with a resolver that is broken, nothing is judged from records that are not known.
 #[test]
 fn without_a_resolver_nothing_is_found_in_the_dns() {
@@ -259,7 +304,7 @@ pub(crate) const CASES: &[Case] = &[
             with_answer(
                 zone(),
                 "A mail.example.org",
-                Answer { aliases: vec!["host.example.net".to_owned()], ..Answer::of([ADDRESS]) },
+                Answer { aliases: vec!["host.example.net".to_owned()], ..signed(&[ADDRESS]) },
             )
         },
         shows: "alias of host.example.net",
@@ -304,20 +349,39 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         id: "DNS-009",
         fails: || {
-            with(zone(), "PTR 34.216.184.93.in-addr.arpa", &["static.34.216.184.93.clients.example.net"])
+            with(
+                with(zone(), "PTR 34.216.184.93.in-addr.arpa", &["static.34.216.184.93.clients.example.net"]),
+                "A static.34.216.184.93.clients.example.net",
+                &[ADDRESS],
+            )
         },
         shows: "a provider's name",
         passes: zone,
     },
     Case {
         id: "DNS-010",
-        fails: || with(zone(), "A mail.example.org", &["93.184.216.99"]),
-        shows: "leads elsewhere",
+        fails: || {
+            with(
+                but(zone(), |facts| {
+                    facts.said = build::postfix("postscreen_dnsbl_sites = zen.spamhaus.org=127.0.0.[2..11]\nsmtp_helo_name = helo.example.org\n").said;
+                    facts.dns.hosts.insert(0, "helo.example.org".to_owned());
+                }),
+                "TXT helo.example.org",
+                &["v=spf1 a -all"],
+            )
+        },
+        shows: "has no address",
         passes: zone,
     },
     Case {
         id: "DNS-011",
-        fails: || but(zone(), |facts| facts.dns.addresses.push("2606:2800:220:1::34".to_owned())),
+        fails: || {
+            with(
+                but(zone(), |facts| facts.dns.addresses.push("2606:2800:220:1::34".to_owned())),
+                "TXT example.org",
+                &["v=spf1 mx ip6:2606:2800:220:1::34 -all"],
+            )
+        },
         shows: "no exchanger has an IPv6 address",
         passes: zone,
     },
@@ -443,6 +507,8 @@ pub(crate) const CASES: &[Case] = &[
                     &["93.184.216.35"],
                 ),
                 |facts| {
+                    let text = "version: STSv1\nmode: testing\nmx: *.example.org\nmax_age: 604800\n";
+                    facts.dns.fetched.insert(POLICY.to_owned(), Known::Is(policy(text)));
                     facts.tls.push(TlsPort { offered: Known::Is(false), ..port("old.example.org", 'c') });
                 },
             )
