@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stderr,
     reason = "a test that cannot go on fails; what was not tested is told"
 )]
@@ -140,7 +139,7 @@ fn below(directory: &Path) -> Vec<PathBuf> {
 #[test]
 fn this_machine_is_read_in_two_seconds() {
     let started = Instant::now();
-    let facts = collect(&Options::default(), &|_| {});
+    let facts = collect(&Options::default(), &|step| eprintln!("{:?} {step}", started.elapsed()));
     let took = started.elapsed();
     eprintln!(
         "{took:?}; {} commands, {} files, {} bytes",
@@ -150,8 +149,36 @@ fn this_machine_is_read_in_two_seconds() {
     );
     assert!(matches!(facts.host.processes, Known::Is(ref all) if !all.is_empty()));
     assert!(facts.host.listeners.known().is_some());
-    let Some(file) = facts.file("/etc/os-release").unwrap() else { panic!("no os-release") };
+    let file = facts.file("/etc/os-release").unwrap().unwrap();
     assert_eq!((file.owner.as_str(), file.link.as_deref()), ("root", Some("../usr/lib/os-release")));
     assert!(took.as_secs() < 10, "took {took:?}");
     eprintln!("{:?}", found(&facts));
+}
+
+/// `env` is a prefix that leads to this very machine.
+#[test]
+fn through_a_prefix_all_is_as_it_is() {
+    let here = collect(&Options::default(), &|_| {});
+    let prefix = vec!["/usr/bin/env".to_owned()];
+    let behind = collect(&Options { prefix, ..Options::default() }, &|_| {});
+    let mut compared = 0;
+    for (path, file) in
+        here.files.iter().filter(|(path, _)| path.starts_with("/etc/") || path.starts_with("/usr/"))
+    {
+        assert_eq!(behind.files.get(path), Some(file), "{path}");
+        compared += 1;
+    }
+    eprintln!("{compared} files are the same");
+    assert!(compared > 100);
+    let quiet = ["postconf -n", "doveconf -n", "openssl version", "dpkg-query -W"];
+    for command in quiet {
+        assert_eq!(behind.said.get(command), here.said.get(command), "{command}");
+    }
+    assert_eq!(behind.said.get("apk info -v"), here.said.get("apk info -v"), "a program that is not there");
+    assert_eq!(behind.host.addresses, here.host.addresses);
+    assert_eq!(behind.host.packages, here.host.packages);
+    let named = |facts: &Facts| {
+        facts.host.processes.known().unwrap().iter().any(|process| process.name.starts_with("collect"))
+    };
+    assert!(named(&here) && named(&behind), "this test runs");
 }

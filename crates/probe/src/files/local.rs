@@ -38,8 +38,8 @@ pub(crate) fn walk(tree: &Tree, wanted: &Wanted, secrets: &Secrets, files: &mut 
 
 /// A file that was looked at without its text may be wanted with it.
 fn better(old: &mut Known<File>, new: &Known<File>) {
-    let has_text = |file: &Known<File>| matches!(file, Known::Is(file) if file.text.known().is_some());
-    if !has_text(old) && has_text(new) {
+    let asked = |file: &Known<File>| matches!(file, Known::Is(file) if file.text != Known::Unasked);
+    if !asked(old) && asked(new) {
         old.clone_from(new);
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn by_commands(said: &BTreeMap<String, Known<Said>>) -> Vec<Wanted> {
             all.extend(paths(line).map(|path| Wanted::sample(&path, 5)));
         } else {
             names.extend(paths(line));
-            names.extend(indexes(line));
+            all.extend(indexes(line).iter().map(|path| Wanted::stat(path, 0)));
         }
     }
     all.extend(names.iter().take(MOST).filter(|path| !is_vast(path)).map(|path| Wanted::text(path, 0)));

@@ -31,9 +31,10 @@ impl Wanted {
         Self { path: path.to_owned(), depth, text: false, sample: true }
     }
 
-    /// Whether a path is below it.
+    /// Whether a path is below it, within its depth.
     pub(crate) fn holds(&self, path: &str) -> bool {
-        path.strip_prefix(self.path.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
+        let rest = path.strip_prefix(self.path.trim_end_matches('/')).filter(|rest| rest.starts_with('/'));
+        rest.is_some_and(|rest| rest.matches('/').count() <= usize::from(self.depth))
     }
 
     /// Whether something below it is kept. Of a store of mail, directories and filters are.

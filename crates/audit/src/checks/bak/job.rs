@@ -57,9 +57,9 @@ pub(super) fn jobs<'a>(server: &Server<'a>) -> Vec<Job<'a>> {
         .flat_map(|(path, text)| {
             text.lines().enumerate().map(move |(at, line)| Job { path, number: at + 1, line: line.trim() })
         })
-        .filter(|job| job.is_command())
         .filter(|job| {
-            !job.line.starts_with('#')
+            job.is_command()
+                && !job.line.starts_with('#')
                 && PROGRAMS.iter().any(|program| job.line.to_lowercase().contains(program))
         })
         .collect()

@@ -192,12 +192,8 @@ pub(crate) static FIL_009: Check = Check {
 };
 
 fn fil_009(server: &Server<'_>) -> Judged {
-    let value = |name: &str, default: &str| {
-        server.postfix().ok().and_then(|postfix| postfix.value(name)).unwrap_or_else(|| default.to_owned())
-    };
-    if let Err(untold) = server.postfix() {
-        return Err(untold);
-    }
+    let postfix = server.postfix()?;
+    let value = |name: &str, default: &str| postfix.value(name).unwrap_or_else(|| default.to_owned());
     let (commands, queue) =
         (value("command_directory", "/usr/sbin"), value("queue_directory", "/var/spool/postfix"));
     let (group, owner) = (value("setgid_group", "postdrop"), value("mail_owner", "postfix"));

@@ -38,7 +38,7 @@ impl Rotation {
         let number = |word: Option<&str>| word.and_then(|word| word.parse().ok());
         match words.next().unwrap_or_default() {
             every @ ("hourly" | "daily" | "weekly" | "monthly" | "yearly") => {
-                every.clone_into(&mut self.every)
+                every.clone_into(&mut self.every);
             }
             "rotate" => self.keep = number(words.next()),
             "maxage" => self.max_age = number(words.next()),

@@ -76,7 +76,7 @@ fn log_001(server: &Server<'_>) -> Judged {
         return Ok(Outcome::from(missing(format!("{names}: empty, and so is the log before"))));
     }
     let newest = existing.iter().max_by_key(|(_, file)| file.modified);
-    let taken = server.facts.about.taken.parse::<jiff::Timestamp>().map(|taken| taken.as_second());
+    let taken = server.facts.about.taken.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second);
     if let (Some((path, file)), Ok(taken), Some(true), false) = (newest, taken, runs("master"), journal)
         && taken - file.modified > STALE
     {

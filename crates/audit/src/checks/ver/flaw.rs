@@ -335,14 +335,12 @@ fn ver_005(server: &Server<'_>) -> Judged {
     };
     let old: Vec<&Process> = processes.iter().flat_map(|all| all.iter()).filter(is_old).collect();
     if waiting.is_empty() && old.is_empty() {
-        if let Err(why) = asked {
-            return Err(why);
-        }
+        asked?;
         if server.facts.about.remote {
             return not_applicable("only the outside of the server was seen");
         }
         return match packages {
-            Ok(packages) if packages.is_empty() => could_not_tell("no package of the mail server is known"),
+            Ok([]) => could_not_tell("no package of the mail server is known"),
             Ok(packages) => pass(format!("no security update waits for {} packages", packages.len())),
             Err(why) => Err(why),
         };

@@ -203,7 +203,7 @@ fn ver_007(server: &Server<'_>) -> Judged {
     let (Some(reviewed), Some(now)) = (days(REVIEWED), days(today)) else {
         return could_not_tell("the date of the audit is none");
     };
-    let age = now.since(reviewed).map(|span| span.get_days()).unwrap_or(0);
+    let age = now.since(reviewed).map_or(0, |span| span.get_days());
     if age <= 365 {
         return pass(format!("the tables are of {REVIEWED}"));
     }

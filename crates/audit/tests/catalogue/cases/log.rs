@@ -102,7 +102,7 @@ pub(crate) const CASES: &[Case] = &[
         id: "LOG-004",
         fails: || {
             health(|health| {
-                health.lost.push("rsyslogd: imuxsock: 120 messages lost due to rate-limiting".to_owned())
+                health.lost.push("rsyslogd: imuxsock: 120 messages lost due to rate-limiting".to_owned());
             })
         },
         shows: "120 messages lost",
