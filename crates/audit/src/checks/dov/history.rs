@@ -133,7 +133,11 @@ fn complaints(said: &Said) -> Vec<Evidence> {
         (kind == "Fatal" || what.starts_with("Obsolete setting") || what.contains("nknown setting"))
             .then(|| Evidence { place: "doveconf -n".to_owned(), seen: what.to_owned() })
     });
-    told.collect()
+    // It reads the configuration once more to ask for capabilities, and complains again.
+    let mut told: Vec<_> = told.collect();
+    told.sort_by(|a, b| a.seen.cmp(&b.seen));
+    told.dedup();
+    told
 }
 
 fn dov_020(server: &Server<'_>) -> Judged {
