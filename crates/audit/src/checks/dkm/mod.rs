@@ -6,7 +6,7 @@ mod signer;
 mod tables;
 
 use super::dns::each;
-use crate::facts::SigningKey;
+use crate::facts::{Deployment, SigningKey};
 use crate::records::is_within;
 use crate::{Check, Finding, Judged, NotYet, Server, Untold};
 
@@ -60,4 +60,14 @@ fn each_used(
 /// The name of a key's record.
 fn record_name(key: &SigningKey) -> String {
     format!("{}._domainkey.{}", key.selector, key.domain)
+}
+
+/// What puts a change of OpenDKIM's configuration in force. In docker-mailserver it comes from the image, so that a patch keeps it.
+fn restart(server: &Server<'_>) -> &'static str {
+    match server.facts.about.deployment {
+        Deployment::DockerMailserver => {
+            "make the same change in user-patches.sh, then: docker compose up -d --force-recreate"
+        }
+        Deployment::Plain => "systemctl restart opendkim",
+    }
 }

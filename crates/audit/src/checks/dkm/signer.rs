@@ -1,5 +1,6 @@
 //! How OpenDKIM and Rspamd are told to sign.
 
+use super::restart;
 use crate::check::{not_applicable, pass};
 use crate::{Check, Finding, Judged, Remedy, Server, Severity, Untold};
 
@@ -38,12 +39,12 @@ impl<'a> Conf<'a> {
     }
 }
 
-fn set(line: &str, old: Option<(usize, &str)>, name: &str) -> Remedy {
+fn set(server: &Server<'_>, line: &str, old: Option<(usize, &str)>, name: &str) -> Remedy {
     let removed = old.map(|(_, value)| format!("{name} {value}"));
     let removed: Vec<&str> = removed.as_deref().into_iter().collect();
     Remedy::new(format!("Set `{line}`."))
         .edit(CONF, &removed, &[line])
-        .apply("systemctl restart opendkim")
+        .apply(restart(server))
         .prove(format!("grep -i '^{name}' {CONF}"))
 }
 
@@ -71,7 +72,7 @@ fn dkm_009(server: &Server<'_>) -> Judged {
             Ok(Finding::new(Severity::High, "", "OpenDKIM signs with rsa-sha1")
                 .cause("SignatureAlgorithm")
                 .seen(place(found), format!("SignatureAlgorithm {value}"))
-                .remedy(set("SignatureAlgorithm rsa-sha256", found, "SignatureAlgorithm"))
+                .remedy(set(server, "SignatureAlgorithm rsa-sha256", found, "SignatureAlgorithm"))
                 .into())
         }
         _ => pass("OpenDKIM signs with rsa-sha256"),
@@ -103,7 +104,7 @@ fn dkm_010(server: &Server<'_>) -> Judged {
                 .remedy(
                     Remedy::new("Remove the setting.")
                         .edit(CONF, &[&format!("{name} {value}")], &[])
-                        .apply("systemctl restart opendkim")
+                        .apply(restart(server))
                         .prove(format!("grep -i bodylength {CONF}")),
                 )
                 .into())
@@ -140,7 +141,7 @@ fn dkm_011(server: &Server<'_>) -> Judged {
         return Ok(Finding::new(Severity::Medium, "", "OpenDKIM does not over-sign From")
             .cause("OversignHeaders")
             .seen(place(over), over.map_or("OversignHeaders is not set", |(_, value)| value))
-            .remedy(set("OversignHeaders From", over, "OversignHeaders"))
+            .remedy(set(server, "OversignHeaders From", over, "OversignHeaders"))
             .into());
     }
     let sign = conf.get("SignHeaders");
@@ -157,7 +158,7 @@ fn dkm_011(server: &Server<'_>) -> Judged {
     Ok(Finding::new(Severity::Medium, "", format!("OpenDKIM does not sign {}", missing.join(", ")))
         .cause("SignHeaders")
         .seen(place(sign), replaced.unwrap_or_default())
-        .remedy(set("SignHeaders *,+autocrypt", sign, "SignHeaders"))
+        .remedy(set(server, "SignHeaders *,+autocrypt", sign, "SignHeaders"))
         .into())
 }
 
@@ -183,7 +184,7 @@ fn dkm_013(server: &Server<'_>) -> Judged {
     Ok(Finding::new(Severity::Low, "", "OpenDKIM signs header lines exactly as they are written")
         .cause("Canonicalization")
         .seen(place(found), if found.is_some() { value } else { "not set: simple/simple" })
-        .remedy(set("Canonicalization relaxed/simple", found, "Canonicalization"))
+        .remedy(set(server, "Canonicalization relaxed/simple", found, "Canonicalization"))
         .into())
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{covers, each_used, record_name};
+use super::{covers, each_used, record_name, restart};
 use crate::check::{not_applicable, pass};
 use crate::checks::dmr::aligned;
 use crate::checks::dns::{each_domain, untold};
@@ -152,7 +152,7 @@ fn dkm_012(server: &Server<'_>) -> Judged {
                     &[&first.seen],
                     &["127.0.0.1", "::1"],
                 )
-                .apply("systemctl restart opendkim")
+                .apply(restart(server))
                 .prove(format!("cat {}", first.place.split(':').next().unwrap_or_default())),
         )
         .all_seen(found)

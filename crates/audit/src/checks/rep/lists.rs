@@ -16,27 +16,67 @@ fn evidence(list: &Use, place: &str, what: &str) -> Evidence {
     Evidence { place: place.to_owned(), seen }
 }
 
-/// Take entries out, or put others in their place.
+/// Takes entries out, or puts others in their place: the whole setting before and after, wherever it stands.
 fn edit(
     server: &Server<'_>,
     advice: &str,
     found: &[(&Use, &str)],
     instead: impl Fn(&Use) -> Option<String>,
 ) -> Remedy {
-    let target = if server.facts.about.deployment == Deployment::DockerMailserver {
-        "postfix-main.cf"
-    } else {
-        "main.cf"
+    let dms = server.facts.about.deployment == Deployment::DockerMailserver;
+    let places: BTreeSet<&str> = found.iter().map(|(_, place)| *place).collect();
+    let mut remedy = Remedy::new(advice);
+    for place in &places {
+        let (parameter, at) = place.split_once(' ').unwrap_or((place, ""));
+        let at = at.trim_matches(['(', ')']);
+        let Some(old) = value_at(server, parameter, at) else { continue };
+        let there = found.iter().filter(|(_, other)| other == place);
+        let new = there.fold(entries(&old), |all, (list, _)| replaced(all, list, instead(list))).join(", ");
+        let (old, new) = (format!("{parameter} = {old}"), format!("{parameter} = {new}"));
+        remedy = match at.split([':', ' ']).next() {
+            // What stands in docker-mailserver's main.cf comes from its image; the volume's lines are put behind.
+            Some("main.cf") if dms => remedy.add("postfix-main.cf", &[&new]),
+            Some("master.cf") => remedy.edit("master.cf", &[&format!("-o {old}")], &[&format!("-o {new}")]),
+            _ => remedy.edit("main.cf", &[&old], &[&new]),
+        };
+    }
+    let parameter = places.first().and_then(|place| place.split(' ').next()).unwrap_or_default();
+    let apply = if dms { "docker compose up -d --force-recreate" } else { "postfix reload" };
+    remedy.apply(apply).prove(format!("postconf -h {parameter}"))
+}
+
+/// The value that a place gives a parameter.
+fn value_at(server: &Server<'_>, parameter: &str, at: &str) -> Option<String> {
+    let postfix = server.postfix().ok()?;
+    let service = postfix.services().iter().find(|service| service.place() == at);
+    let effective = match service {
+        Some(service) => postfix.in_service(service, parameter),
+        None => postfix.in_main(parameter),
     };
-    let removed: BTreeSet<&str> = found.iter().map(|(list, _)| list.text.as_str()).collect();
-    let added: BTreeSet<String> = found.iter().filter_map(|(list, _)| instead(list)).collect();
-    let removed: Vec<&str> = removed.into_iter().collect();
-    let added: Vec<&str> = added.iter().map(String::as_str).collect();
-    let parameter = found.first().map_or("", |(_, place)| place.split(' ').next().unwrap_or_default());
-    Remedy::new(advice)
-        .edit(target, &removed, &added)
-        .apply("postfix reload")
-        .prove(format!("postconf -h {parameter}"))
+    effective.ok().map(|effective| effective.value)
+}
+
+/// The elements of a list; a restriction and its argument are one.
+fn entries(value: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for word in value.split([',', ' ', '\t', '\n']).filter(|word| !word.is_empty()) {
+        match all.last_mut() {
+            Some(last) if takes_zone(last) => *last = format!("{last} {word}"),
+            _ => all.push(word.to_owned()),
+        }
+    }
+    all
+}
+
+fn takes_zone(word: &str) -> bool {
+    let named = ["reject_rbl_client", "permit_dnswl_client", "permit_rhswl_client"].contains(&word);
+    named || word.starts_with("reject_rhsbl_") && !word.contains(' ')
+}
+
+fn replaced(all: Vec<String>, list: &Use, instead: Option<String>) -> Vec<String> {
+    all.into_iter()
+        .filter_map(|entry| if entry == list.text { instead.clone() } else { Some(entry) })
+        .collect()
 }
 
 fn answer<'a>(dns: &'a Dns, name: &str) -> Option<&'a [String]> {

@@ -41,6 +41,7 @@ fn each_record(
     shown: &str,
     judge: impl Fn(&str, &Tree) -> Result<Option<Finding>, Untold>,
 ) -> Judged {
+    server.facts.dns.resolver.get()?;
     each_domain(server, shown, |dns, domain| {
         let tree = tree(dns, domain);
         if tree.own().is_none() {

@@ -43,6 +43,22 @@ fn the_lists_of_docker_mailserver() {
     assert_eq!(seen, ["b.barracudacentral.org*2", "dnsbl.sorbs.net", "psbl.surriel.com"]);
 }
 
+#[test]
+fn the_remedy_is_the_whole_setting() {
+    let facts = lists(
+        "smtpd_client_restrictions = permit_mynetworks, reject_rbl_client zen.spamhaus.org reject_rbl_client dnsbl.sorbs.net",
+    );
+    let Some((_, check)) = find("REP-006") else { panic!("REP-006") };
+    let Ok(Outcome::Fail(findings)) = (check.judge)(&Server::new(&facts)) else { panic!("passes") };
+    let edits: Vec<_> = findings.iter().flat_map(|finding| &finding.remedy.edits).collect();
+    let [edit] = edits.as_slice() else { panic!("{edits:?}") };
+    assert_eq!(edit.target, "main.cf");
+    assert_eq!(
+        edit.add,
+        ["smtpd_client_restrictions = permit_mynetworks, reject_rbl_client zen.spamhaus.org=127.0.0.[2..11]"]
+    );
+}
+
 /// The cases, by id.
 pub(crate) const CASES: &[Case] = &[
     Case {
