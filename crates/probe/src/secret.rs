@@ -20,9 +20,33 @@ pub(crate) fn redacted(text: &str) -> String {
             out.push_str("(a private key: ***)\n");
             continue;
         }
-        out.push_str(&values_hidden(&hashes_hidden(line)));
+        out.push_str(&line_hidden(line));
     }
     out
+}
+
+/// A line without secrets. The patterns of fail2ban speak of passwords and hold none; changed, they would match something else.
+fn line_hidden(line: &str) -> String {
+    let patterns = ["failregex", "ignoreregex", "prefregex"];
+    if patterns.iter().any(|pattern| line.contains(pattern)) {
+        return line.to_owned();
+    }
+    let line = hashes_hidden(line);
+    values_hidden(&if line.starts_with("['") { members_hidden(&line) } else { line })
+}
+
+/// A list as `fail2ban-client -d` prints it: `['set', 'sshd', 'action', 'x', 'x_apikey', 'secret']`.
+fn members_hidden(line: &str) -> String {
+    let mut hides = false;
+    let parts = line.split('\'').enumerate().map(|(at, part)| {
+        if at % 2 == 0 {
+            return part;
+        }
+        let shown = if hides && !is_no_secret(part) { HIDDEN } else { part };
+        hides = speaks_of_a_secret(part);
+        shown
+    });
+    parts.collect::<Vec<_>>().join("'")
 }
 
 /// A file of accounts, a line each, in which the field after the first `separator` is the password or its hash.
@@ -233,6 +257,21 @@ mod tests {
         ] {
             assert_eq!(redacted(text), text);
         }
+    }
+
+    #[test]
+    fn lists_of_fail2ban_lose_keys_and_keep_patterns() {
+        check(&[
+            (
+                "['set', 'sshd', 'action', 'x', 'x_apikey', 'abc']\n",
+                "['set', 'sshd', 'action', 'x', 'x_apikey', '***']\n",
+            ),
+            (
+                "['set', 'x', 'addfailregex', 'password=\\\\S+ <HOST>']\n",
+                "['set', 'x', 'addfailregex', 'password=\\\\S+ <HOST>']\n",
+            ),
+            ("['set', 'x', 'maxretry', 6]\n", "['set', 'x', 'maxretry', 6]\n"),
+        ]);
     }
 
     #[test]

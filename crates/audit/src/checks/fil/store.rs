@@ -26,7 +26,8 @@ fn fil_006(server: &Server<'_>) -> Judged {
     });
     // A directory of a domain may be passed; what counts is whether somebody can read or write in it.
     let open = |(path, file): &Found<'_>| {
-        let bits = if file.kind == FileKind::Directory && !is_mailbox(path) { WRITE } else { READ | WRITE };
+        let listed = file.kind == FileKind::Directory && !is_mailbox(path);
+        let bits = if listed || in_volume(server, path) { WRITE } else { READ | WRITE };
         others(server, (path, file), bits)
     };
     let bad: Vec<Found<'_>> = all.iter().copied().filter(open).collect();
