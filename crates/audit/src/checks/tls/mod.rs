@@ -224,13 +224,25 @@ pub(crate) fn upper(text: &str) -> String {
 /// # Errors
 /// When it is not known.
 fn openssl(server: &Server<'_>) -> Result<(u32, u32), Untold> {
-    let said = server.facts.output("openssl version")?;
-    let version = said.split_whitespace().nth(1).unwrap_or_default();
-    let mut numbers =
-        version.split('.').map(|part| part.chars().take_while(char::is_ascii_digit).collect::<String>());
-    let mut next = || numbers.next().and_then(|part| part.parse().ok());
-    match (said.starts_with("OpenSSL"), next(), next()) {
-        (true, Some(major), Some(minor)) => Ok((major, minor)),
-        _ => could_not_tell(format!("the TLS library is `{}`", said.trim())),
+    let said = server.facts.output("openssl version").ok().filter(|said| said.starts_with("OpenSSL"));
+    let said = said.and_then(|said| said.split_whitespace().nth(1)).map(str::to_owned);
+    let Some(version) = said.or_else(|| packaged(server)) else {
+        return could_not_tell("the version of OpenSSL is not known");
+    };
+    // Debian writes 1.1.1n-0+deb11u5, and before an epoch's colon what does not matter here.
+    let version = version.rsplit(':').next().unwrap_or_default();
+    let digits = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
+    let mut numbers = version.split('.').map(digits);
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) => Ok((major, minor)),
+        _ => could_not_tell(format!("the version of OpenSSL is `{version}`")),
     }
+}
+
+/// The version of OpenSSL that the package manager knows.
+fn packaged(server: &Server<'_>) -> Option<String> {
+    let packages = server.facts.host.packages.known()?;
+    let names = ["libssl3", "libssl3t64", "libssl1.1", "libssl", "openssl", "openssl-libs"];
+    let found = names.iter().find_map(|name| packages.iter().find(|package| package.name == *name))?;
+    Some(found.version.clone())
 }

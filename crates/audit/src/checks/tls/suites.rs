@@ -1,9 +1,10 @@
 //! Cipher suites.
 
-use super::{Fix, Seen, outcome, see};
+use super::versions::with_causes;
+use super::{Fix, Seen, evidence, outcome, see};
 use crate::check::not_applicable;
-use crate::facts::{Preference, Suite, SuiteClass, TlsPort, TlsVersion};
-use crate::{Check, Judged, Server, Severity, Untold};
+use crate::facts::{MailProtocol, Preference, Suite, SuiteClass, TlsPort, TlsVersion};
+use crate::{Check, Evidence, Judged, Server, Severity, Untold};
 
 pub(super) static TLS_005: Check = Check {
     id: "TLS-005",
@@ -150,8 +151,39 @@ fn offered(
     fix: Fix,
 ) -> Judged {
     let seen = see(server, |port| Ok(shown(&port.suites(&is)?)))?;
-    outcome(server, check, &seen, severities, &accepts(&seen, is), fix)
+    let causes = causes(server, &seen);
+    Ok(with_causes(outcome(server, check, &seen, severities, &accepts(&seen, is), fix)?, causes))
 }
+
+/// Settings of one's own that choose suites; without any, the defaults are the cause.
+fn causes(server: &Server<'_>, seen: &Seen<'_>) -> Vec<Evidence> {
+    let smtp =
+        |wanted: bool| seen.weak.iter().any(|(port, _)| (port.service == MailProtocol::Smtp) == wanted);
+    let mut causes = Vec::new();
+    if let Some(postfix) = server.postfix().ok().filter(|_| smtp(true)) {
+        let set = CIPHER_PARAMETERS.iter().filter_map(|name| Some((name, postfix.explicit(name)?)));
+        causes.extend(set.map(|(name, value)| evidence(&postfix.place(name), &format!("{name} = {value}"))));
+    }
+    if let Some(dovecot) = server.dovecot().ok().filter(|_| smtp(false)) {
+        let own = dovecot.explicit("ssl_cipher_list");
+        causes.extend(
+            own.map(|_| evidence(&dovecot.place("ssl_cipher_list"), &dovecot.line("ssl_cipher_list"))),
+        );
+    }
+    causes
+}
+
+const CIPHER_PARAMETERS: [&str; 9] = [
+    "tls_export_cipherlist",
+    "tls_low_cipherlist",
+    "tls_medium_cipherlist",
+    "tls_high_cipherlist",
+    "tls_null_cipherlist",
+    "smtpd_tls_ciphers",
+    "smtpd_tls_mandatory_ciphers",
+    "smtpd_tls_exclude_ciphers",
+    "smtpd_tls_mandatory_exclude_ciphers",
+];
 
 /// `TLS_RSA_WITH_NULL_SHA is accepted`.
 fn accepts(seen: &Seen<'_>, is: impl Fn(Suite) -> bool) -> String {

@@ -120,7 +120,8 @@ fn cause(server: &Server<'_>, port: &TlsPort) -> Option<Evidence> {
     Some(evidence(&dovecot.place("ssl_min_protocol"), &dovecot.line("ssl_min_protocol")))
 }
 
-fn with_causes(judged: Outcome, mut causes: Vec<Evidence>) -> Outcome {
+/// With the settings that cause it.
+pub(super) fn with_causes(judged: Outcome, mut causes: Vec<Evidence>) -> Outcome {
     let Outcome::Fail(mut findings) = judged else { return judged };
     causes.dedup();
     if let Some(finding) = findings.first_mut() {

@@ -267,6 +267,16 @@ pub(crate) const CASES: &[Case] = &[
         passes: sound,
     },
     Case {
+        id: "TLS-011",
+        fails: || {
+            let mut facts = by_settings("tls_medium_cipherlist = ALL\n", "");
+            facts.tls = with_suites(&[0x009c]).tls;
+            facts
+        },
+        shows: "cause: \"tls_medium_cipherlist = ALL\"",
+        passes: sound,
+    },
+    Case {
         id: "TLS-012",
         fails: || with_dh(1024, Some("modp1024 (RFC 2409)")),
         shows: "a prime of 1024 bits",
