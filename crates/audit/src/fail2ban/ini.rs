@@ -20,12 +20,10 @@ impl Ini {
             if trimmed.is_empty() || trimmed.starts_with('#') || trimmed.starts_with(';') {
                 continue;
             }
-            if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                if !line.starts_with([' ', '\t']) {
-                    ini.sections.push((name.trim().to_owned(), BTreeMap::new()));
-                    key.clear();
-                    continue;
-                }
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.trim_end().strip_suffix(']')) {
+                ini.sections.push((name.trim().to_owned(), BTreeMap::new()));
+                key.clear();
+                continue;
             }
             let Some((_, values)) = ini.sections.last_mut() else { continue };
             if line.starts_with([' ', '\t']) && !key.is_empty() {

@@ -116,10 +116,10 @@ impl Fail2ban {
     /// When there is no fail2ban, or nothing is known of it.
     pub fn read(facts: &Facts) -> Result<Self, Untold> {
         let dms = Dms::read(facts).ok();
-        if let Some(dms) = &dms {
-            if !dms.in_force("ENABLE_FAIL2BAN")?.is_on() {
-                return Err(Untold::NotApplicable("fail2ban is off".to_owned()));
-            }
+        if let Some(dms) = &dms
+            && !dms.in_force("ENABLE_FAIL2BAN")?.is_on()
+        {
+            return Err(Untold::NotApplicable("fail2ban is off".to_owned()));
         }
         let mut found = match facts.output("fail2ban-client -d") {
             Ok(text) => Self::resolved(text),
@@ -182,7 +182,7 @@ impl Fail2ban {
             match with_filter(facts, jail) {
                 Ok(jail) => self.jails.push(jail),
                 Err(skipped) => {
-                    let skipped = Skipped { place: place.to_owned(), ..skipped };
+                    let skipped = Skipped { place: place.to_owned(), ..*skipped };
                     match had.and_then(|at| self.skipped.get_mut(at)) {
                         Some(there) => there.would_be = skipped.would_be,
                         None => self.skipped.push(skipped),
@@ -243,7 +243,7 @@ fn jail(ini: &Ini, name: &str, known: Jail) -> Jail {
 }
 
 /// A jail with the patterns of its filter, or why it does not start.
-fn with_filter(facts: &Facts, mut jail: Jail) -> Result<Jail, Skipped> {
+fn with_filter(facts: &Facts, mut jail: Jail) -> Result<Jail, Box<Skipped>> {
     let name = jail.filter_name.clone();
     let own = ["local", "conf"]
         .iter()
@@ -267,7 +267,7 @@ fn with_filter(facts: &Facts, mut jail: Jail) -> Result<Jail, Skipped> {
     let aside = ["fail2ban-filter.cf".to_owned(), format!("{name}.conf"), format!("fail2ban-{name}.cf")];
     let aside = aside.iter().find_map(|file| volume_text(facts, file).ok().flatten());
     let would_be = aside.map(|text| Jail { filter: own_filter(text), ..jail.clone() });
-    Err(Skipped { name: jail.name, why, place: String::new(), would_be })
+    Err(Box::new(Skipped { name: jail.name, why, place: String::new(), would_be }))
 }
 
 fn own_filter(text: &str) -> Filter {

@@ -24,13 +24,13 @@ fn avs_002(server: &Server<'_>) -> Judged {
     if !scanner(server)? {
         return not_applicable("there is no virus scanner");
     }
-    if let Ok(dms) = server.dms() {
-        if !dms.in_force("ENABLE_AMAVIS")?.is_on() && !dms.in_force("ENABLE_RSPAMD")?.is_on() {
-            let seen = "ENABLE_CLAMAV=1, ENABLE_AMAVIS=0, ENABLE_RSPAMD=0";
-            return Ok(
-                bypassed("Nothing asks ClamAV: amavis and Rspamd are both off", "environment", seen).into()
-            );
-        }
+    if let Ok(dms) = server.dms()
+        && !dms.in_force("ENABLE_AMAVIS")?.is_on()
+        && !dms.in_force("ENABLE_RSPAMD")?.is_on()
+    {
+        let seen = "ENABLE_CLAMAV=1, ENABLE_AMAVIS=0, ENABLE_RSPAMD=0";
+        let summary = "Nothing asks ClamAV: amavis and Rspamd are both off";
+        return Ok(bypassed(summary, "environment", seen).into());
     }
     if let Some(dump) = rspamd(facts) {
         return match block(dump, "antivirus") {
@@ -53,10 +53,10 @@ fn avs_002(server: &Server<'_>) -> Judged {
         };
     }
     let lines = amavis(facts)?;
-    if let Some((line, value)) = assigned(&lines, "@bypass_virus_checks_maps") {
-        if value.trim_matches(['(', ')', ' ']) == "1" {
-            return Ok(bypassed("amavis is told to pass by the virus scanner", &line.place, line.text).into());
-        }
+    if let Some((line, value)) = assigned(&lines, "@bypass_virus_checks_maps")
+        && value.trim_matches(['(', ')', ' ']) == "1"
+    {
+        return Ok(bypassed("amavis is told to pass by the virus scanner", &line.place, line.text).into());
     }
     match assigned(&lines, "$final_virus_destiny") {
         Some((line, "D_PASS")) => {

@@ -104,8 +104,8 @@ fn ban_012(server: &Server<'_>) -> Judged {
     let published: Vec<&IptablesRule> =
         rules.iter().filter(|rule| rule.table == "nat" && rule.target == "DNAT").collect();
     let filtered = rules.iter().any(|rule| {
-        rule.chain == "DOCKER-USER" && matches!(rule.target.as_str(), "DROP" | "REJECT")
-            || rule.chain == "DOCKER-USER" && rule.target.starts_with("ufw")
+        let refuses = matches!(rule.target.as_str(), "DROP" | "REJECT") || rule.target.starts_with("ufw");
+        rule.chain == "DOCKER-USER" && refuses
     });
     let allowed = |port: u16| {
         rules.iter().any(|rule| {
