@@ -31,7 +31,9 @@ fn edit(
         let at = at.trim_matches(['(', ')']);
         let Some(old) = value_at(server, parameter, at) else { continue };
         let there = found.iter().filter(|(_, other)| other == place);
-        let new = there.fold(entries(&old), |all, (list, _)| replaced(all, list, instead(list))).join(", ");
+        let new = there
+            .fold(entries(&old), |all, (list, _)| replaced(all, list, instead(list).as_deref()))
+            .join(", ");
         let (old, new) = (format!("{parameter} = {old}"), format!("{parameter} = {new}"));
         remedy = match at.split([':', ' ']).next() {
             // What stands in docker-mailserver's main.cf comes from its image; the volume's lines are put behind.
