@@ -7,6 +7,7 @@
 )]
 
 mod expansion;
+mod live;
 mod model;
 mod readers;
 mod ruling;

@@ -126,14 +126,13 @@ const LISTS: [&str; 7] = [
 ];
 
 /// Rules of which the relay or the recipient list must have one: without, smtpd gives up.
-const RELAY_CONTROL: [&str; 7] = [
+const RELAY_CONTROL: [&str; 6] = [
     "reject_unauth_destination",
     "defer_unauth_destination",
     "reject",
     "defer",
     "defer_if_permit",
     "check_relay_domains",
-    "permit_mx_backup",
 ];
 
 impl Postfix<'_> {
@@ -152,16 +151,19 @@ impl Postfix<'_> {
             ruling.refuse(End::of_service("smtpd_relay_restrictions", &service.place(), why));
             return Ok(ruling);
         }
+        let mut deferred = false;
         for list in self.lists(service)? {
             let mut walk = Walk::new(self, service, request, list, &mut ruling.doubts)?;
             let end = walk.list()?;
-            let deferred = walk.defers_if_permitted();
-            let refused = end.verdict != Verdict::Accepted;
-            ruling.verdict = if refused || !deferred { end.verdict } else { Verdict::Deferred };
+            deferred |= walk.defers_if_permitted();
+            ruling.verdict = end.verdict;
             ruling.ends.push(end);
             if ruling.verdict != Verdict::Accepted {
-                break;
+                return Ok(ruling);
             }
+        }
+        if deferred {
+            ruling.verdict = Verdict::Deferred;
         }
         Ok(ruling)
     }
@@ -195,15 +197,21 @@ impl Postfix<'_> {
     }
 
     fn has_relay_control(&self, service: &Service) -> Result<bool, Untold> {
-        let relay = self.rules_of(service, "smtpd_relay_restrictions")?;
-        let recipient = self.rules_of(service, "smtpd_recipient_restrictions")?;
-        let guards = |rule: &Rule| RELAY_CONTROL.contains(&rule.name.as_str());
         let classes = self.in_service(service, "smtpd_restriction_classes")?.value;
-        let of_class = |rule: &Rule| {
-            elements(&classes).contains(&rule.name.as_str())
-                && self.rules_of(service, &rule.name).is_ok_and(|rules| rules.iter().any(guards))
+        let guards = |rules: Vec<Rule>| {
+            // What only warns does not count; what `permit` hides does.
+            let working = rules.into_iter().filter(|rule| !rule.only_warns);
+            let mut working = working.map(|rule| rule.name);
+            working.any(|name| {
+                let guard = |name: &str| RELAY_CONTROL.contains(&name);
+                let class = elements(&classes).contains(&name.as_str());
+                let inner =
+                    class.then(|| self.rules_of(service, &name)).and_then(Result::ok).unwrap_or_default();
+                guard(&name) || inner.iter().any(|rule| guard(&rule.name))
+            })
         };
-        Ok(relay.iter().chain(&recipient).any(|rule| guards(rule) || of_class(rule)))
+        let relay = self.rules_of(service, "smtpd_relay_restrictions")?;
+        Ok(guards(relay) || guards(self.rules_of(service, "smtpd_recipient_restrictions")?))
     }
 }
 

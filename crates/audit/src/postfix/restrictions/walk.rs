@@ -113,7 +113,10 @@ impl<'w> Walk<'w> {
             "permit_mynetworks" => self.permit_mynetworks(rule),
             "permit_inet_interfaces" if self.request.client.is_loopback() => said(Verdict::Accepted),
             "permit_sasl_authenticated" if self.login()?.is_some() => said(Verdict::Accepted),
-            "reject_plaintext_session" if !self.request.encrypted => said(Verdict::Refused),
+            "reject_plaintext_session" if !self.request.encrypted => {
+                let code = self.postfix.need("plaintext_reject_code")?;
+                said(if code.starts_with('4') { Verdict::Deferred } else { Verdict::Refused })
+            }
             "check_policy_service" => self.doubt(rule, "what a policy service answers is not known", true),
             "check_access"
             | "check_client_access"
@@ -272,7 +275,8 @@ impl<'w> Walk<'w> {
 
     /// Whether the sender address belongs to who is logged in. See postconf(5), smtpd_sender_login_maps.
     fn login_mismatch(&mut self, rule: &Rule) -> Result<Said, Untold> {
-        if self.stage < Stage::Sender || self.request.sender.is_empty() {
+        let offered = self.postfix.is_on(self.service, "smtpd_sasl_auth_enable")?;
+        if !offered || self.stage < Stage::Sender || self.request.sender.is_empty() {
             return NOTHING;
         }
         let maps = self.postfix.in_service(self.service, "smtpd_sender_login_maps")?;
