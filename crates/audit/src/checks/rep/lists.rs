@@ -75,10 +75,9 @@ fn takes_zone(word: &str) -> bool {
     named || word.starts_with("reject_rhsbl_") && !word.contains(' ')
 }
 
-fn replaced(all: Vec<String>, list: &Use, instead: Option<String>) -> Vec<String> {
-    all.into_iter()
-        .filter_map(|entry| if entry == list.text { instead.clone() } else { Some(entry) })
-        .collect()
+fn replaced(all: Vec<String>, list: &Use, instead: Option<&str>) -> Vec<String> {
+    let change = |entry: String| if entry == list.text { instead.map(str::to_owned) } else { Some(entry) };
+    all.into_iter().filter_map(change).collect()
 }
 
 fn answer<'a>(dns: &'a Dns, name: &str) -> Option<&'a [String]> {
