@@ -57,10 +57,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// 25 connections, 5 seconds each, 30 in all.
+    /// 25 connections, 10 seconds each since postscreen makes strangers wait for six, 30 in all.
     #[must_use]
     pub const fn new(roots: Roots) -> Self {
-        Self { deadline: Duration::from_secs(30), answer: Duration::from_secs(5), connections: 25, roots }
+        Self { deadline: Duration::from_secs(30), answer: Duration::from_secs(10), connections: 25, roots }
     }
 }
 

@@ -159,7 +159,7 @@ pub(crate) fn postfix(pki: &Pki, starttls: u16, implicit: u16, settings: &str) -
     fs::write(folder.path().join("etc/master.cf"), master).expect("master.cf");
     let child = Command::new("/usr/sbin/postfix")
         .args(["-c", &at("etc"), "start-fg"])
-        .stdout(Stdio::piped())
+        .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("postfix starts");
@@ -190,7 +190,7 @@ pub(crate) fn dovecot(pki: &Pki, starttls: u16, implicit: u16, pop3: u16, settin
     let child = Command::new("/usr/sbin/dovecot")
         .args(["-F", "-c", &at("dovecot.conf")])
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .expect("dovecot starts");
     let mut stop = Command::new("/usr/sbin/dovecot");

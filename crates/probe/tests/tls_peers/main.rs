@@ -163,7 +163,7 @@ fn compare(place: &Place, peer: &str, ours: &TlsPort, told: &Told) -> Vec<String
             "  {peer:<10} {version} suites: {} here, {} there{}",
             own.len(),
             theirs.len(),
-            if whole { "" } else { " (one was asked for here)" }
+            if whole || own.is_empty() { "" } else { ", where not all were asked for" }
         );
         for (suite, here) in
             missed.iter().map(|suite| (**suite, false)).chain(more.iter().map(|suite| (**suite, true)))
