@@ -173,6 +173,8 @@ pub(crate) struct Audit {
     pub(crate) domains: Vec<String>,
     /// Who is asked for DNS records.
     pub(crate) resolver: Resolver,
+    /// The folder of received DMARC and TLS reports.
+    pub(crate) reports: Option<PathBuf>,
     /// Whether a few guessable passwords are tried against the stored hashes.
     pub(crate) guess_passwords: bool,
     /// Findings that the operator accepted.

@@ -313,6 +313,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 "Who is asked for DNS records: \"system\", \"none\", or an address and port such as \"127.0.0.1:53\"."
             ),
             setting!(
+                "reports",
+                audit.reports,
+                "The folder in which received DMARC and TLS reports are kept, as mails (a Maildir) or as files; or \"none\"."
+            ),
+            setting!(
                 "guess-passwords",
                 audit.guess_passwords,
                 "Whether a few guessable passwords are tried against the stored hashes, on this host alone."

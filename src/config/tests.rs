@@ -173,6 +173,7 @@ prefix = ["podman", "exec", "-i", "mail"]
 compose-file = "none"
 domains = ["example.org"]
 resolver = "127.0.0.1:5353"
+reports = "/var/mail/reports"
 guess-passwords = true
 accept = [{ check = "SMT-011", subject = "port 25", reason = "monitoring", owner = "alice", until = 2027-01-31 }]
 [rules.auth-failure-fast]
@@ -193,7 +194,7 @@ enabled = false
     assert_eq!(read(&show(&settings, Style::Template)).unwrap(), settings);
     let marked =
         show(&settings, Style::Effective).lines().filter(|line| line.contains("# changed; ")).count();
-    assert_eq!(marked, 31, "what differs from its default is marked");
+    assert_eq!(marked, 32, "what differs from its default is marked");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod files;
 mod host;
 mod log;
 mod place;
+pub mod reports;
 mod secret;
 pub mod talk;
 pub mod tls;

@@ -43,6 +43,9 @@ pub(super) struct Scope {
     /// Log files, instead of those that are found
     #[arg(long = "log", value_name = "FILE", num_args = 1.., conflicts_with = "remote")]
     logs: Vec<PathBuf>,
+    /// The folder in which received DMARC and TLS reports are kept, as mails or as files [default: as configured]
+    #[arg(long, value_name = "DIR")]
+    reports: Option<PathBuf>,
     /// No log is read
     #[arg(long, conflicts_with = "logs")]
     no_log: bool,
@@ -71,6 +74,10 @@ pub(super) fn collect(
     let (mut facts, attacks) = match scope.remote.as_slice() {
         [] => local(config, settings, scope, &bar)?,
         hosts => (outside(hosts, scope), None),
+    };
+    facts.reports = match scope.reports.as_ref().or(settings.audit.reports.as_ref()) {
+        Some(folder) => mailward_probe::reports::read(folder),
+        None => Known::Absent,
     };
     if !scope.offline {
         network(&mut facts, settings, scope, resolver, &bar)?;

@@ -1,10 +1,10 @@
-//! What logs and received reports hold.
+//! What logs hold.
 
 use serde::{Deserialize, Serialize};
 
 use super::Known;
 
-/// What logs and received reports hold.
+/// What logs hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogFacts {

@@ -12,6 +12,7 @@ mod host;
 mod known;
 mod log;
 mod mail;
+mod reports;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use host::*;
 pub use known::Known;
 pub use log::*;
 pub use mail::*;
+pub use reports::*;
 pub use tls::*;
 
 /// What is so on a server.
@@ -55,8 +57,10 @@ pub struct Facts {
     pub talks: Vec<Talk>,
     /// What the DNS answered.
     pub dns: Dns,
-    /// What the logs and received reports hold.
+    /// What the logs hold.
     pub log: LogFacts,
+    /// What others report about mail in our domains; absent where nobody says where reports are kept.
+    pub reports: Known<Reports>,
 }
 
 /// When, where and how facts were collected.
