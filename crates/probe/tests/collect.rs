@@ -155,6 +155,61 @@ fn this_machine_is_read_in_two_seconds() {
     eprintln!("{:?}", found(&facts));
 }
 
+/// Files with a password each, and what they say; mounted at the places where people have them.
+const PASSWORDS: [(&str, &str); 12] = [
+    ("dovecot/users", "alice@example.org:{PLAIN}S3cret-1:1000:1000::/home\nbob@example.org:S3cret-2::::\n"),
+    ("dovecot/dovecot-sql.conf.ext", "connect = host=db user=mail password=S3cret-3 dbname=mail\n"),
+    ("dovecot/dovecot-ldap.conf.ext", "dnpass = S3cret-4\n"),
+    ("dovecot/conf.d/99-own.conf", "doveadm_password = S3cret-5\nplugin {\n  x_api_key = \"S3cret 6\"\n}\n"),
+    ("postfix/sasl_passwd", "[relay.example]:587 me@example.org:S3cret-7\n"),
+    ("postfix/mysql.cf", "user = mail\npassword = S3cret-8\n"),
+    ("postfix/key.cf", "-----BEGIN RSA PRIVATE KEY-----\nS3cret-9\n-----END RSA PRIVATE KEY-----\n"),
+    ("letsencrypt/live/a.example/privkey.pem", "S3cret-10\n"),
+    ("rspamd/local.d/worker-controller.inc", "password = \"S3cret-11\";\n"),
+    ("config/postfix-accounts.cf", "alice@example.org|{SHA512-CRYPT}$6$S3cret-12$S3cret-13\n"),
+    ("config/postfix-sasl-password.cf", "@example.org me:S3cret-14\n"),
+    (".env", "RELAY_PASSWORD=S3cret-15\nDB_URL=mysql://mail:S3cret-16@db/mail\n"),
+];
+
+#[test]
+fn passwords_stay_where_they_are() {
+    let place = tempfile::tempdir().unwrap();
+    let at = |path: &str| place.path().join(path);
+    for (path, text) in PASSWORDS {
+        std::fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+        std::fs::write(at(path), text).unwrap();
+    }
+    let directories = ["dovecot", "postfix", "letsencrypt", "rspamd"]
+        .map(|name| format!("      - ./{name}:/etc/{name}:ro\n"))
+        .concat();
+    let compose = format!(
+        "services:\n  mail:\n    environment:\n      - LDAP_BIND_PW=S3cret-17\n    volumes:\n{directories}"
+    );
+    std::fs::write(at("compose.yaml"), compose).unwrap();
+    let options = Options {
+        prefix: vec!["/usr/bin/env".to_owned()],
+        deployment: Deployment::DockerMailserver,
+        config_dir: Some(at("config")),
+        compose: Some(at("compose.yaml")),
+        ..Options::default()
+    };
+    let facts = collect(&options, &|_| {});
+    let saved = serde_json::to_string(&facts).unwrap();
+    let leaks: Vec<&str> = saved
+        .match_indices("S3cret")
+        .filter_map(|(at, _)| saved.get(at.saturating_sub(60)..at + 12))
+        .collect();
+    assert!(leaks.is_empty(), "{leaks:#?}");
+    let text = |path: &str| facts.text(path).unwrap().unwrap().to_owned();
+    assert_eq!(
+        text("/etc/dovecot/users"),
+        "alice@example.org:{PLAIN}***:1000:1000::/home\nbob@example.org:***::::\n"
+    );
+    assert_eq!(text("/etc/postfix/sasl_passwd"), "[relay.example]:587 me@example.org:***\n");
+    assert!(text("/compose/.env").contains("RELAY_PASSWORD=***"));
+    assert!(text("/compose/compose.yaml").contains("LDAP_BIND_PW=***"));
+}
+
 /// `env` is a prefix that leads to this very machine.
 #[test]
 fn through_a_prefix_all_is_as_it_is() {
