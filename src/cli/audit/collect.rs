@@ -109,7 +109,8 @@ fn local(
     let mut facts = mailward_probe::collect(&options, &|step| bar.set_message(step.to_owned()));
     facts.about.host = name(&facts);
     bar.set_message("log");
-    let Some((attacks, log)) = log::read(config, logs)? else { return Ok((facts, None)) };
+    let Some((attacks, log, usage)) = log::read(config, logs)? else { return Ok((facts, None)) };
+    facts.usage = Known::Is(usage);
     facts.log = LogFacts { health: std::mem::take(&mut facts.log.health), ..log };
     Ok((facts, Some(attacks)))
 }

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use mailward_audit::Known;
-use mailward_audit::facts::{LogFacts, LoggedAttack, LoggedLine, LoggedSource};
+use mailward_audit::facts::{LogFacts, LoggedAttack, LoggedLine, LoggedSource, Usage};
 use mailward_engine::{Effect, Now};
-use mailward_model::{Event, EventKind, Offence, OffenceKind, Timestamp, Weight};
+use mailward_model::{Account, Event, EventKind, Offence, OffenceKind, Timestamp, Weight};
 use mailward_parse::split_lines;
 use mailward_report::attacks::AttackReport;
 
@@ -18,6 +18,8 @@ use crate::cli::{Logs, input};
 const LINES: usize = 5_000;
 /// Sources that are kept of one kind, and of logins.
 const SOURCES: usize = 1_000;
+/// Accounts of which the last login is kept.
+const ACCOUNTS: usize = 100_000;
 /// Bytes that are kept of a line.
 const LINE: usize = 1_024;
 /// Distinct shapes of lines that are not known.
@@ -29,7 +31,7 @@ const TROUBLES: usize = 500;
 pub(super) fn read(
     config: Option<&Path>,
     files: Vec<PathBuf>,
-) -> anyhow::Result<Option<(AttackReport, LogFacts)>> {
+) -> anyhow::Result<Option<(AttackReport, LogFacts, Usage)>> {
     let logs = Logs::of(files);
     let Some(first) = logs.files.first() else { return Ok(None) };
     let report = analysis::analyze(&logs, crate::setup::engine(config, logs.context(first)?)?, |_| {})?;
@@ -52,8 +54,14 @@ pub(super) fn read(
         })?;
     }
     let paths: Vec<_> = logs.files.iter().map(|path| path.display().to_string()).collect();
+    let end = |at: Option<mailward_report::At>| at.map_or(0, |at| at.0.micros().div_euclid(1_000_000));
+    let usage = Usage {
+        from: end(report.window.first),
+        to: end(report.window.last),
+        ..std::mem::take(&mut gathered.usage)
+    };
     let facts = gathered.facts(&report, paths.join(" "));
-    Ok(Some((report, facts)))
+    Ok(Some((report, facts, usage)))
 }
 
 #[derive(Default)]
@@ -65,6 +73,7 @@ struct Gathered {
     networks: Vec<(mailward_model::Network, Timestamp)>,
     troubles: Vec<LoggedLine>,
     told: HashSet<String>,
+    usage: Usage,
     unknown: u64,
     shapes: HashMap<String, u64>,
 }
@@ -105,9 +114,18 @@ impl Gathered {
                     self.mailers.add(address, event.time, 1);
                 }
             }
+            EventKind::LoginSucceeded => self.login(event),
             EventKind::Unknown => self.unknown(line),
             EventKind::ServiceTrouble | EventKind::ServiceState => self.trouble(event, line),
             _ => {}
+        }
+    }
+
+    fn login(&mut self, event: &Event<'_>) {
+        let Some(account) = Account::of(event.user) else { return };
+        *self.usage.by_service.entry(event.service.lossy().into_owned()).or_default() += 1;
+        if self.usage.last.len() < ACCOUNTS || self.usage.last.contains_key(account.name()) {
+            self.usage.last.insert(account.name().to_owned(), event.time.micros().div_euclid(1_000_000));
         }
     }
 
