@@ -144,6 +144,12 @@ impl Postfix<'_> {
         elements(&list).contains(&parameter)
     }
 
+    /// Whether a client is this machine, as far as its addresses are known.
+    pub(super) fn is_own_address(&self, client: std::net::IpAddr) -> bool {
+        let client = client.to_string();
+        matches!(client.as_str(), "127.0.0.1" | "::1") || self.own_address(&client) == Ok(true)
+    }
+
     fn own_address(&self, literal: &str) -> Result<bool, Untold> {
         let Ok(address) = literal.parse::<std::net::IpAddr>() else { return Ok(false) };
         let interfaces = self.facts.host.addresses.get()?;

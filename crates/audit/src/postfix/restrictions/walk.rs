@@ -107,11 +107,13 @@ impl<'w> Walk<'w> {
             "reject" => said(Verdict::Refused),
             "defer" => said(Verdict::Deferred),
             "defer_if_permit" => {
-                self.defer_if_permit = true;
+                self.defer_if_permit |= !rule.only_warns;
                 NOTHING
             }
             "permit_mynetworks" => self.permit_mynetworks(rule),
-            "permit_inet_interfaces" if self.request.client.is_loopback() => said(Verdict::Accepted),
+            "permit_inet_interfaces" if self.postfix.is_own_address(self.request.client) => {
+                said(Verdict::Accepted)
+            }
             "permit_sasl_authenticated" if self.login()?.is_some() => said(Verdict::Accepted),
             "reject_plaintext_session" if !self.request.encrypted => {
                 let code = self.postfix.need("plaintext_reject_code")?;
@@ -235,7 +237,7 @@ impl<'w> Walk<'w> {
             "REJECT" => decides(Verdict::Refused),
             "DEFER" => decides(Verdict::Deferred),
             "DEFER_IF_PERMIT" => {
-                self.defer_if_permit = true;
+                self.defer_if_permit |= !rule.only_warns;
                 NOTHING
             }
             "" | "DUNNO" | "DEFER_IF_REJECT" | "FILTER" | "REDIRECT" | "BCC" | "PREPEND" | "WARN"
