@@ -1,5 +1,6 @@
 //! Everything that is counted over a log, and the report made of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::thread;
@@ -31,7 +32,7 @@ pub(super) struct Census {
     /// Offences that are no failed logins, by source and what they are.
     groups: Table<(IpAddr, Group), Sum>,
     /// The services in the groups, by number.
-    services: Vec<Box<str>>,
+    services: Vec<Cow<'static, str>>,
     failures: Failures,
     logins: Table<IpAddr, u64>,
     logins_by_account: Table<Account, u64>,
@@ -140,9 +141,9 @@ impl Census {
     }
 
     /// The number of a service.
-    fn service(&mut self, name: &str) -> usize {
-        self.services.iter().position(|known| **known == *name).unwrap_or_else(|| {
-            self.services.push(name.into());
+    fn service(&mut self, name: &Cow<'static, str>) -> usize {
+        self.services.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.services.push(name.clone());
             self.services.len() - 1
         })
     }

@@ -1,5 +1,6 @@
 //! The detector: what one event adds to all that is remembered, and what follows from it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use crate::bounded::{Bounded, Worth};
 use crate::gateway::Gateway;
 use crate::joins::Joins;
 use crate::judge::{judge, matters};
+use crate::names::Names;
 use crate::networks::Networks;
 use crate::places::{Places, Record, Standing};
 use crate::rules::{Capacity, Measure, Patience, Response, Rule, Rules, Scope};
@@ -63,16 +65,17 @@ pub struct Detector {
     by_kind: Vec<Arc<[Rule]>>,
     special: Special,
     patience: Patience,
-    sources: Bounded<Source, History>,
+    sources: Bounded<History>,
     spilled: usize,
     networks: Networks,
-    accounts: Bounded<u64, Record>,
+    accounts: Bounded<Record>,
     places: Places,
     joins: Joins,
     gateway: Gateway,
-    guesses: Bounded<u64, GuessedAt>,
+    guesses: Bounded<GuessedAt>,
     strangers: VecDeque<Stranger>,
     undecided_elsewhere: u32,
+    names: Names,
     hasher: FixedState,
 }
 
@@ -146,6 +149,7 @@ impl Detector {
             guesses: Bounded::new(capacity.places),
             strangers: VecDeque::new(),
             undecided_elsewhere: 0,
+            names: Names::new(),
             hasher: FixedState::with_seed(SEED),
         }
     }
@@ -177,7 +181,7 @@ impl Detector {
     #[must_use]
     pub fn windows(&self, address: IpAddr, time: Timestamp) -> Vec<(Rule, u32, u32)> {
         let source = Source::of(address);
-        let Some(history) = self.sources.get(&source) else { return Vec::new() };
+        let Some(history) = self.sources.get(source) else { return Vec::new() };
         let standing = self.places.standing(source, time);
         let rules =
             self.by_kind.iter().flat_map(|rules| rules.iter()).filter(|rule| rule.scope == Scope::Source);
@@ -195,7 +199,12 @@ impl Detector {
     /// What a source does while it is banned is told and not counted: in a live log these are lines that were under way,
     /// in an old one they would not have come.
     #[inline]
-    pub fn observe(&mut self, event: &Event<'_>, is_banned: impl Fn(IpAddr) -> bool, out: &mut Vec<Notice>) {
+    pub fn observe<N: From<Notice>>(
+        &mut self,
+        event: &Event<'_>,
+        is_banned: impl Fn(IpAddr) -> bool,
+        out: &mut Vec<N>,
+    ) {
         if matters(event.kind)
             && let Some(client) = event.client
             && !client.address.is_loopback()
@@ -204,19 +213,19 @@ impl Detector {
         }
     }
 
-    fn take(
+    fn take<N: From<Notice>>(
         &mut self,
         event: &Event<'_>,
         address: IpAddr,
         is_banned: impl Fn(IpAddr) -> bool,
-        out: &mut Vec<Notice>,
+        out: &mut Vec<N>,
     ) {
         let source = Source::of(address);
         self.learn(event, address, source, out);
         if event.kind == EventKind::LoginUndecided {
             self.undecided(event, source, is_banned, out);
         } else if let Some((kind, weight)) = judge(event) {
-            let account = account_of(event, kind);
+            let account = self.account_of(event, kind);
             let count = self.joins.new_attempts(event, source, account.as_ref());
             self.offend(event, source, Judged { kind, weight, account, count }, is_banned, out);
         }
@@ -234,17 +243,23 @@ impl Detector {
         if offence.count > 0 && offence.weight >= Weight::Light {
             let source = Source::of(offence.address);
             let standing = self.places.standing(source, offence.time);
-            self.count(offence, source, standing, &mut Vec::new());
+            self.count(offence, source, standing, &mut Vec::<Notice>::new());
         }
     }
 
     /// Brings back a login of before a restart.
     pub fn restore_login(&mut self, login: &Login) {
-        self.logged_in(login, &mut Vec::new());
+        self.logged_in(login, &mut Vec::<Notice>::new());
     }
 
     /// What is known from an event without judging it.
-    fn learn(&mut self, event: &Event<'_>, address: IpAddr, source: Source, out: &mut Vec<Notice>) {
+    fn learn<N: From<Notice>>(
+        &mut self,
+        event: &Event<'_>,
+        address: IpAddr,
+        source: Source,
+        out: &mut Vec<N>,
+    ) {
         match event.kind {
             EventKind::Connect => self.connected(event, address, source, out),
             // A client that passed postscreen is handed to smtpd, which opens it again.
@@ -260,12 +275,18 @@ impl Detector {
         }
     }
 
-    fn connected(&mut self, event: &Event<'_>, address: IpAddr, source: Source, out: &mut Vec<Notice>) {
+    fn connected<N: From<Notice>>(
+        &mut self,
+        event: &Event<'_>,
+        address: IpAddr,
+        source: Source,
+        out: &mut Vec<N>,
+    ) {
         if let Some(rule) = self.special.clients_hidden
             && let Some((gateway, share)) =
                 self.gateway.connected(address, event.time, rule.window, rule.threshold)
         {
-            out.push(Notice::Signal(signal(&rule, event.time, Subject::Address(gateway), share)));
+            tell(out, Notice::Signal(signal(&rule, event.time, Subject::Address(gateway), share)));
         }
         if !is_smtp_server(event.program) {
             return;
@@ -277,18 +298,18 @@ impl Detector {
         if let Some(rule) = self.special.open_connections
             && open >= threshold(&rule, standing, self.patience.factor)
         {
-            out.push(Notice::Signal(signal(&rule, event.time, subject(source), open)));
+            tell(out, Notice::Signal(signal(&rule, event.time, subject(source), open)));
         }
     }
 
-    fn login(&mut self, event: &Event<'_>, address: IpAddr, out: &mut Vec<Notice>) {
-        let Some(account) = Account::of(event.user) else { return };
+    fn login<N: From<Notice>>(&mut self, event: &Event<'_>, address: IpAddr, out: &mut Vec<N>) {
+        let Some(account) = self.names.account(event.user) else { return };
         let login = Login { time: event.time, account, address };
         self.logged_in(&login, out);
-        out.push(Notice::Login(login));
+        tell(out, Notice::Login(login));
     }
 
-    fn logged_in(&mut self, login: &Login, out: &mut Vec<Notice>) {
+    fn logged_in<N: From<Notice>>(&mut self, login: &Login, out: &mut Vec<N>) {
         let source = Source::of(login.address);
         self.places.login(source, login.time);
         let Some(rule) = self.special.account_suspect else { return };
@@ -297,25 +318,25 @@ impl Detector {
         let failures = record.succeeded(source, seconds(login.time), start(login.time, rule.window));
         if failures >= rule.threshold {
             let subject = Subject::Account(login.account.clone());
-            out.push(Notice::Signal(signal(&rule, login.time, subject, failures)));
+            tell(out, Notice::Signal(signal(&rule, login.time, subject, failures)));
         }
     }
 
     /// Our login service had trouble, or a guess outlasted Postfix's patience with Dovecot's penalty: of a source that
     /// just failed it is a guess, unless others that never failed have the trouble, too.
-    fn undecided(
+    fn undecided<N: From<Notice>>(
         &mut self,
         event: &Event<'_>,
         source: Source,
         is_banned: impl Fn(IpAddr) -> bool,
-        out: &mut Vec<Notice>,
+        out: &mut Vec<N>,
     ) {
         let now = seconds(event.time);
         let kind = OffenceKind::AuthFailure;
         let window = Span::from_mins(10);
         let query = Query { kind, now, window, strict: true, per_account: None };
-        let guilty = self.sources.get(&source).is_some_and(|h| h.measure(Measure::Offences, query) > 0);
-        let account = account_of(event, kind);
+        let guilty = self.sources.get(source).is_some_and(|h| h.measure(Measure::Offences, query) > 0);
+        let account = self.account_of(event, kind);
         let count = self.joins.new_attempts(event, source, account.as_ref());
         if !guilty {
             self.undecided_elsewhere = now;
@@ -325,13 +346,13 @@ impl Detector {
         }
     }
 
-    fn offend(
+    fn offend<N: From<Notice>>(
         &mut self,
         event: &Event<'_>,
         source: Source,
         judged: Judged,
         is_banned: impl Fn(IpAddr) -> bool,
-        out: &mut Vec<Notice>,
+        out: &mut Vec<N>,
     ) {
         let Some(client) = event.client else { return };
         let Judged { kind, weight, account, mut count } = judged;
@@ -354,7 +375,7 @@ impl Detector {
             address: client.address,
             account,
             guess,
-            service: event.service.lossy().into(),
+            service: service(event),
             count,
             weight,
         };
@@ -363,9 +384,9 @@ impl Detector {
             self.count(&offence, source, standing, out);
         }
         if out.len() == at {
-            out.push(Notice::Offence(offence));
+            tell(out, Notice::Offence(offence));
         } else {
-            out.insert(at, Notice::Offence(offence));
+            out.insert(at, Notice::Offence(offence).into());
         }
     }
 
@@ -381,7 +402,13 @@ impl Detector {
     }
 
     /// Counts an offence in every window and appends the signals that follow.
-    fn count(&mut self, offence: &Offence, source: Source, standing: Standing, out: &mut Vec<Notice>) {
+    fn count<N: From<Notice>>(
+        &mut self,
+        offence: &Offence,
+        source: Source,
+        standing: Standing,
+        out: &mut Vec<N>,
+    ) {
         let scene = Scene { offence, source, standing };
         let rules = self.by_kind.get(offence.kind as usize).cloned().unwrap_or_default();
         let again = self.by_source(&rules, scene, out);
@@ -396,7 +423,7 @@ impl Detector {
     }
 
     /// Adds an offence to what its source did. Tells whether the source committed the same lately.
-    fn by_source(&mut self, rules: &[Rule], scene: Scene<'_>, out: &mut Vec<Notice>) -> bool {
+    fn by_source<N: From<Notice>>(&mut self, rules: &[Rule], scene: Scene<'_>, out: &mut Vec<N>) -> bool {
         let Scene { offence, source, standing } = scene;
         let (time, precious) = (offence.time, standing.precious);
         self.make_room();
@@ -414,14 +441,14 @@ impl Detector {
             if count >= threshold(rule, standing, factor) {
                 let whole = !precious && history.hops(query);
                 let subject = if whole { subject(source) } else { Subject::Address(offence.address) };
-                out.push(Notice::Signal(signal(rule, time, subject, count)));
+                tell(out, Notice::Signal(signal(rule, time, subject, count)));
             }
         }
         again
     }
 
     /// Adds a guilty source to its networks.
-    fn by_network(&mut self, rules: &[Rule], scene: Scene<'_>, out: &mut Vec<Notice>) {
+    fn by_network<N: From<Notice>>(&mut self, rules: &[Rule], scene: Scene<'_>, out: &mut Vec<N>) {
         let Scene { offence, source, .. } = scene;
         for network in source.neighbourhoods() {
             let most = self.networks.push(network, source, offence.kind, seconds(offence.time));
@@ -432,10 +459,11 @@ impl Detector {
                 let count = guilty.clone().count() as u32;
                 match rule.response {
                     _ if count < rule.threshold => {}
-                    Response::BanNetwork if self.places.is_precious_network(network, offence.time) => {}
+                    Response::BanNetwork
+                        if self.places.is_precious_network(network.network(), offence.time) => {}
                     Response::BanNetwork => {
-                        let subject = Subject::Network(network);
-                        out.push(Notice::Signal(signal(rule, offence.time, subject, count)));
+                        let subject = Subject::Network(network.network());
+                        tell(out, Notice::Signal(signal(rule, offence.time, subject, count)));
                     }
                     _ => self.siege(rule, scene, count, guilty, out),
                 }
@@ -444,7 +472,13 @@ impl Detector {
     }
 
     /// Adds a stranger to those that failed on an account, and on the server.
-    fn by_account(&mut self, rules: &[Rule], scene: Scene<'_>, again: bool, out: &mut Vec<Notice>) {
+    fn by_account<N: From<Notice>>(
+        &mut self,
+        rules: &[Rule],
+        scene: Scene<'_>,
+        again: bool,
+        out: &mut Vec<N>,
+    ) {
         let Scene { offence, source, .. } = scene;
         let (time, now) = (offence.time, seconds(offence.time));
         let Some(account) = &offence.account else { return };
@@ -453,7 +487,7 @@ impl Detector {
         record.failed(source, now, offence.count);
         let (is_used, most) = (record.is_used(), record.strangers.len());
         if most > 1
-            && let Some(record) = self.accounts.get(&key)
+            && let Some(record) = self.accounts.get(key)
         {
             let mine = |rule: &&Rule| rule.scope == Scope::Account && rule.threshold as usize <= most;
             for rule in rules.iter().filter(mine) {
@@ -477,7 +511,7 @@ impl Detector {
 
     /// Strangers are in the order of their time, each once in a window; one that tries a name that somebody logs in with
     /// may be its owner, and is left out.
-    fn by_server(&self, rules: &[Rule], scene: Scene<'_>, out: &mut Vec<Notice>) {
+    fn by_server<N: From<Notice>>(&self, rules: &[Rule], scene: Scene<'_>, out: &mut Vec<N>) {
         for rule in rules.iter().filter(|rule| rule.scope == Scope::Server) {
             let since = start(scene.offence.time, rule.window);
             // In order of time; a siege adds thousands, so that they are not counted one by one.
@@ -515,26 +549,36 @@ impl Detector {
     }
 
     /// A siege goes on: the source of this offence is banned; where the siege has just begun, so are those that made it.
-    fn siege(
+    fn siege<N: From<Notice>>(
         &self,
         rule: &Rule,
         scene: Scene<'_>,
         count: u32,
         strangers: impl Iterator<Item = Source>,
-        out: &mut Vec<Notice>,
+        out: &mut Vec<N>,
     ) {
         let time = scene.offence.time;
-        let mut tell = |source| out.push(Notice::Signal(signal(rule, time, subject(source), count)));
+        let mut ban = |source| tell(out, Notice::Signal(signal(rule, time, subject(source), count)));
         if count == rule.threshold {
             let others = strangers.filter(|stranger| *stranger != scene.source);
-            others.filter(|stranger| !self.places.is_precious(*stranger, time)).for_each(&mut tell);
+            others.filter(|stranger| !self.places.is_precious(*stranger, time)).for_each(&mut ban);
         }
-        tell(scene.source);
+        ban(scene.source);
+    }
+
+    /// Only offences about logins name an account.
+    fn account_of(&mut self, event: &Event<'_>, kind: OffenceKind) -> Option<Account> {
+        matches!(kind, OffenceKind::AuthFailure | OffenceKind::AuthProbe)
+            .then(|| self.names.account(event.user))?
     }
 
     fn hash(&self, account: &Account) -> u64 {
         self.hasher.hash_one(account)
     }
+}
+
+fn tell<N: From<Notice>>(out: &mut Vec<N>, notice: Notice) {
+    out.push(notice.into());
 }
 
 const fn counts_offences(rule: &Rule) -> bool {
@@ -613,9 +657,20 @@ const fn is_smtp_server(program: Program) -> bool {
     matches!(program, Program::Smtpd | Program::Postscreen)
 }
 
-/// Only offences about logins name an account.
-fn account_of(event: &Event<'_>, kind: OffenceKind) -> Option<Account> {
-    matches!(kind, OffenceKind::AuthFailure | OffenceKind::AuthProbe).then(|| Account::of(event.user))?
+/// The service's name; nearly always one that needs no memory.
+fn service(event: &Event<'_>) -> Cow<'static, str> {
+    Cow::Borrowed(match event.service.bytes() {
+        b"" => "",
+        b"smtp" => "smtp",
+        b"submission" => "submission",
+        b"submissions" => "submissions",
+        b"smtps" => "smtps",
+        b"imap" => "imap",
+        b"pop3" => "pop3",
+        b"sieve" => "sieve",
+        b"auth" => "auth",
+        _ => return Cow::Owned(event.service.lossy().into_owned()),
+    })
 }
 
 fn subject(source: Source) -> Subject {

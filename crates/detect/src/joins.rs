@@ -3,6 +3,8 @@
 //! Dovecot's auth writes first, at the refusal; the line of the login process or of smtpd follows, with the same session
 //! id or the same address and user. It is then counted only as far as it tells of more attempts than were counted.
 
+use std::hash::BuildHasher;
+
 use mailward_model::{Account, Event, EventKind, Offence, Span, Stage};
 use smallvec::SmallVec;
 
@@ -40,7 +42,7 @@ impl Worth for Pending {
 /// What the lines so far told about logins that later lines repeat.
 #[derive(Debug)]
 pub(crate) struct Joins {
-    pending: Bounded<Source, Pending>,
+    pending: Bounded<Pending>,
     hasher: foldhash::quality::RandomState,
 }
 
@@ -108,11 +110,14 @@ impl Joins {
 
     /// How many of these attempts were already counted; they are then used up.
     fn claim(&mut self, event: &Event<'_>, source: Source, account: Option<&Account>, number: u32) -> u32 {
-        let session = self.hash(event.session_id.bytes());
-        let account = self.account(account);
+        let Some(pending) = self.pending.get_mut(source) else { return 0 };
         let oldest = seconds(event.time.minus(PATIENCE));
-        let Some(pending) = self.pending.get_mut(&source) else { return 0 };
         pending.refusals.retain(|refusal| refusal.secs >= oldest);
+        if pending.refusals.is_empty() {
+            return 0;
+        }
+        let session = hash(&self.hasher, event.session_id.bytes());
+        let account = account.and_then(|account| hash(&self.hasher, account.name().as_bytes()));
         let mut open = number;
         for refusal in &mut pending.refusals {
             let same = match (session, refusal.session) {
@@ -145,17 +150,17 @@ impl Joins {
 
     /// Whether this smtpd process wrote a line about a failed login since the connection began.
     fn has_told(&self, event: &Event<'_>, source: Source) -> bool {
-        self.pending.get(&source).is_some_and(|pending| pending.told.iter().any(|(pid, _)| *pid == event.pid))
+        self.pending.get(source).is_some_and(|pending| pending.told.iter().any(|(pid, _)| *pid == event.pid))
     }
 
     /// The failed logins in a disconnect line, unless the same process has told of them.
     fn at_disconnect(&mut self, event: &Event<'_>, source: Source) -> u32 {
-        let Some(pending) = self.pending.get_mut(&source) else { return event.count.max(1) };
+        let Some(pending) = self.pending.get_mut(source) else { return event.count.max(1) };
         let before = pending.told.len();
         pending.told.retain(|(pid, _)| *pid != event.pid);
         let told = before > pending.told.len();
         if pending.told.is_empty() && pending.refusals.is_empty() {
-            self.pending.remove(&source);
+            self.pending.remove(source);
         }
         if told { 0 } else { event.count.max(1) }
     }
@@ -165,7 +170,10 @@ impl Joins {
     }
 
     fn hash(&self, bytes: &[u8]) -> Option<u64> {
-        use std::hash::BuildHasher;
-        (!bytes.is_empty()).then(|| self.hasher.hash_one(bytes))
+        hash(&self.hasher, bytes)
     }
+}
+
+fn hash(hasher: &impl BuildHasher, bytes: &[u8]) -> Option<u64> {
+    (!bytes.is_empty()).then(|| hasher.hash_one(bytes))
 }

@@ -6,8 +6,10 @@
 mod bounded;
 mod detector;
 mod gateway;
+mod index;
 mod joins;
 mod judge;
+mod names;
 mod networks;
 mod places;
 pub mod rules;

@@ -1,10 +1,10 @@
 //! Guilty neighbours: sources of one network that committed the same kind of offence.
 
-use mailward_model::{Network, OffenceKind};
+use mailward_model::OffenceKind;
 use smallvec::SmallVec;
 
 use crate::bounded::{Bounded, Worth};
-use crate::source::Source;
+use crate::source::{Neighbourhood, Source};
 
 /// A guilty source of a network, each once per kind, the latest last.
 #[derive(Clone, Copy, Debug)]
@@ -15,11 +15,11 @@ struct Guilty {
 }
 
 #[derive(Debug, Default)]
-struct Neighbourhood {
+struct Neighbours {
     guilty: SmallVec<[Guilty; 1]>,
 }
 
-impl Worth for Neighbourhood {
+impl Worth for Neighbours {
     fn worth(&self) -> (u32, u32) {
         (self.guilty.len() as u32, self.guilty.last().map_or(0, |guilty| guilty.secs))
     }
@@ -28,7 +28,7 @@ impl Worth for Neighbourhood {
 /// The guilty sources of each network.
 #[derive(Debug)]
 pub(crate) struct Networks {
-    networks: Bounded<Network, Neighbourhood>,
+    networks: Bounded<Neighbours>,
 }
 
 impl Networks {
@@ -40,8 +40,14 @@ impl Networks {
     }
 
     /// Adds a guilty source; tells how many there are of all kinds.
-    pub(crate) fn push(&mut self, network: Network, source: Source, kind: OffenceKind, secs: u32) -> usize {
-        let guilty = &mut self.networks.entry(network, Neighbourhood::default).guilty;
+    pub(crate) fn push(
+        &mut self,
+        network: Neighbourhood,
+        source: Source,
+        kind: OffenceKind,
+        secs: u32,
+    ) -> usize {
+        let guilty = &mut self.networks.entry(network, Neighbours::default).guilty;
         guilty.retain(|other| other.source != source || other.kind != kind);
         if guilty.len() >= Self::MOST {
             guilty.remove(0);
@@ -53,11 +59,11 @@ impl Networks {
     /// The sources of a network that were guilty of a kind since a second.
     pub(crate) fn guilty(
         &self,
-        network: Network,
+        network: Neighbourhood,
         kind: OffenceKind,
         start: u32,
     ) -> impl Iterator<Item = Source> + Clone + '_ {
-        let all = self.networks.get(&network).map_or(&[][..], |found| &found.guilty);
+        let all = self.networks.get(network).map_or(&[][..], |found| &found.guilty);
         all.iter()
             .filter(move |guilty| guilty.kind == kind && guilty.secs > start)
             .map(|guilty| guilty.source)

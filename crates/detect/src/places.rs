@@ -4,7 +4,7 @@ use mailward_model::{Network, Span, Timestamp};
 use smallvec::SmallVec;
 
 use crate::bounded::{Bounded, Worth};
-use crate::source::Source;
+use crate::source::{Neighbourhood, Source};
 use crate::window::seconds;
 
 /// What is known of one source.
@@ -22,9 +22,10 @@ struct Place {
 
 impl Place {
     fn standing(&self, time: Timestamp, memory: Span) -> Standing {
+        let since = seconds(time.minus(memory));
         Standing {
-            precious: is_fresh(self.login, time, memory),
-            delivers: is_fresh(self.delivery, time, memory) && self.named > self.unnamed,
+            precious: is_fresh(self.login, since),
+            delivers: is_fresh(self.delivery, since) && self.named > self.unnamed,
             nameless: self.unnamed > self.named,
         }
     }
@@ -64,8 +65,8 @@ pub(crate) struct Standing {
 /// What is known of the sources that behave.
 #[derive(Debug)]
 pub(crate) struct Places {
-    places: Bounded<Source, Place>,
-    networks: Bounded<Network, LastLogin>,
+    places: Bounded<Place>,
+    networks: Bounded<LastLogin>,
     memory: Span,
 }
 
@@ -111,14 +112,14 @@ impl Places {
 
     /// A connection was closed.
     pub(crate) fn closed(&mut self, source: Source) {
-        if let Some(place) = self.places.get_mut(&source) {
+        if let Some(place) = self.places.get_mut(source) {
             place.open = place.open.saturating_sub(1);
         }
     }
 
     /// What is known of a source.
     pub(crate) fn standing(&self, source: Source, time: Timestamp) -> Standing {
-        self.places.get(&source).map_or_else(Standing::default, |place| place.standing(time, self.memory))
+        self.places.get(source).map_or_else(Standing::default, |place| place.standing(time, self.memory))
     }
 
     /// Whether somebody logged in from this source lately.
@@ -128,12 +129,14 @@ impl Places {
 
     /// Whether somebody logged in from anywhere in this network lately.
     pub(crate) fn is_precious_network(&self, network: Network, time: Timestamp) -> bool {
-        self.networks.get(&network).is_some_and(|last| is_fresh(last.0, time, self.memory))
+        self.networks
+            .get(Neighbourhood::of(network))
+            .is_some_and(|last| is_fresh(last.0, seconds(time.minus(self.memory))))
     }
 }
 
-fn is_fresh(then: u32, time: Timestamp, memory: Span) -> bool {
-    then > 0 && then >= seconds(time.minus(memory))
+const fn is_fresh(then: u32, since: u32) -> bool {
+    then > 0 && then >= since
 }
 
 /// What is known of one account.
@@ -142,7 +145,7 @@ pub(crate) struct Record {
     /// The last login.
     login: u32,
     /// Networks it logged in from, the latest last.
-    networks: SmallVec<[Network; 2]>,
+    networks: SmallVec<[Neighbourhood; 2]>,
     /// Strangers that failed on it: source and second, each source once, the latest last.
     pub(crate) strangers: SmallVec<[(Source, u32); 2]>,
     /// Failures of strangers since the last login: their seconds, the latest last.
@@ -188,16 +191,7 @@ impl Record {
     /// A login succeeded. Returns how many failures of strangers since `start` preceded it, if it came from a network
     /// that the account never logged in from.
     pub(crate) fn succeeded(&mut self, source: Source, now: u32, start: u32) -> u32 {
-        let mut is_new = true;
-        for network in source.neighbourhoods() {
-            if let Some(at) = self.networks.iter().position(|known| *known == network) {
-                is_new = false;
-                self.networks.remove(at);
-            } else if self.networks.len() >= Self::MOST {
-                self.networks.remove(0);
-            }
-            self.networks.push(network);
-        }
+        let is_new = !self.came_from(source.neighbourhoods());
         self.login = self.login.max(now);
         let failures = self.failures.iter().filter(|secs| **secs > start).count() as u32;
         if is_new {
@@ -206,5 +200,23 @@ impl Record {
         } else {
             0
         }
+    }
+
+    /// Notes networks as the latest; tells whether one was known.
+    fn came_from(&mut self, networks: impl DoubleEndedIterator<Item = Neighbourhood> + Clone) -> bool {
+        if self.networks.iter().rev().take(networks.clone().count()).copied().eq(networks.clone().rev()) {
+            return true;
+        }
+        let mut is_known = false;
+        for network in networks {
+            if let Some(at) = self.networks.iter().position(|known| *known == network) {
+                is_known = true;
+                self.networks.remove(at);
+            } else if self.networks.len() >= Self::MOST {
+                self.networks.remove(0);
+            }
+            self.networks.push(network);
+        }
+        is_known
     }
 }

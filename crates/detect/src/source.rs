@@ -1,18 +1,22 @@
 //! What counts as one source.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use mailward_model::Network;
 
-/// One source: an IPv4 address, or an IPv6 /64, because a customer gets at least that much (RFC 6177).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Source(u128);
+/// One source: an IPv4 address, or an IPv6 /64, because a customer gets at least that much (RFC 6177). In 64 bits, as
+/// memory is what look-ups wait for: the /64, or the IPv4 address in a block of multicast, where nobody sends from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Source(u64);
+
+/// ffff:0::/32.
+const IPV4: u64 = 0xffff << 48;
 
 impl Source {
     pub(crate) fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(v4) => Self(v4.to_ipv6_mapped().to_bits()),
-            IpAddr::V6(v6) => Self(v6.to_bits() & (u128::MAX << 64)),
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self(IPV4 | u64::from(v4.to_bits())),
+            IpAddr::V6(v6) => Self((v6.to_bits() >> 64) as u64),
         }
     }
 
@@ -24,18 +28,22 @@ impl Source {
 
     /// Its first address.
     pub(crate) fn address(self) -> IpAddr {
-        IpAddr::V6(Ipv6Addr::from_bits(self.0)).to_canonical()
+        if self.is_ipv4() {
+            Ipv4Addr::from_bits(self.0 as u32).into()
+        } else {
+            Ipv6Addr::from_bits(u128::from(self.0) << 64).into()
+        }
     }
 
     pub(crate) const fn is_ipv4(self) -> bool {
-        self.0 >> 32 == 0xffff
+        self.0 >> 32 == IPV4 >> 32
     }
 
     /// The networks whose sources are neighbours: an IPv4 /24; an IPv6 /56, what a household gets, and /48, what a site
     /// gets.
-    pub(crate) fn neighbourhoods(self) -> impl Iterator<Item = Network> {
-        let prefixes: &[u8] = if self.is_ipv4() { &[24] } else { &[56, 48] };
-        prefixes.iter().map(move |prefix| Network::around(self.address(), *prefix))
+    pub(crate) fn neighbourhoods(self) -> impl DoubleEndedIterator<Item = Neighbourhood> + Clone {
+        let blocks: &[(u64, u64)] = if self.is_ipv4() { &[(0xff, 24)] } else { &[(0xff, 56), (0xffff, 48)] };
+        blocks.iter().map(move |(within, prefix)| Neighbourhood(self.0 & !within | prefix))
     }
 
     /// A tag of an address within its source, of 6 bits; 0 for IPv4.
@@ -47,6 +55,33 @@ impl Source {
                 (folded ^ (folded >> 16) ^ (folded >> 8) ^ (folded >> 6)) as u8 & 0x3f
             }
         }
+    }
+}
+
+impl From<Source> for u64 {
+    fn from(source: Source) -> Self {
+        source.0
+    }
+}
+
+/// A network of neighbours: its first source, and in the last byte, which is 0 there, its prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Neighbourhood(u64);
+
+impl Neighbourhood {
+    /// The key of a network; a longer one than a neighbourhood's gets a key that none has.
+    pub(crate) fn of(network: Network) -> Self {
+        Self(Source::of(network.address()).0 | u64::from(network.prefix()))
+    }
+
+    pub(crate) fn network(self) -> Network {
+        Network::around(Source(self.0 & !0xff).address(), self.0 as u8)
+    }
+}
+
+impl From<Neighbourhood> for u64 {
+    fn from(neighbourhood: Neighbourhood) -> Self {
+        neighbourhood.0
     }
 }
 
@@ -62,7 +97,9 @@ mod tests {
         ] {
             let found = Source::of(address.parse().unwrap());
             assert_eq!(found.network().to_string(), source);
-            assert_eq!(found.neighbourhoods().map(|n| n.to_string()).collect::<Vec<_>>(), neighbourhoods);
+            let networks: Vec<_> = found.neighbourhoods().map(Neighbourhood::network).collect();
+            assert_eq!(networks.iter().map(ToString::to_string).collect::<Vec<_>>(), neighbourhoods);
+            assert!(networks.into_iter().map(Neighbourhood::of).eq(found.neighbourhoods()));
         }
     }
 }

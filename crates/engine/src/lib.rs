@@ -30,6 +30,16 @@ pub enum Effect {
     Refused(Refused),
 }
 
+impl From<Notice> for Effect {
+    fn from(notice: Notice) -> Self {
+        match notice {
+            Notice::Offence(offence) => Self::Offence(offence),
+            Notice::Login(login) => Self::Login(login),
+            Notice::Signal(signal) => Self::Signal(signal),
+        }
+    }
+}
+
 /// Why a signal that asks for a ban leads to none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -68,7 +78,6 @@ pub struct Engine {
     parsers: Vec<Parser>,
     detector: Detector,
     bans: Bans,
-    notices: Vec<Notice>,
     /// Whom a refusal was told about, and when: each offence fills the window again.
     told: HashMap<Subject, Timestamp>,
 }
@@ -82,7 +91,7 @@ impl Engine {
     /// An engine that knows of no bans and no offences yet.
     #[must_use]
     pub fn new(context: Context, detector: Detector, bans: Bans) -> Self {
-        Self { context, parsers: Vec::new(), detector, bans, notices: Vec::new(), told: HashMap::new() }
+        Self { context, parsers: Vec::new(), detector, bans, told: HashMap::new() }
     }
 
     /// Takes a line of the log with this number; appends what follows to `effects`.
@@ -114,17 +123,18 @@ impl Engine {
         parser.parse_into(line, &mut event);
         watch(&event);
         let seen = Seen { time: event.time, program: event.program, kind: event.kind };
-        observe(&mut self.detector, &self.bans, &event, &mut self.notices);
-        if !self.notices.is_empty() {
-            self.conclude(now, effects);
+        if let Some(since) = observe(&mut self.detector, &self.bans, &event, effects) {
+            self.conclude(since, now, effects);
         }
         seen
     }
 
     /// Takes an event that did not come from a line of a log.
+    #[inline]
     pub fn take(&mut self, event: &Event<'_>, now: Now, effects: &mut Vec<Effect>) {
-        observe(&mut self.detector, &self.bans, event, &mut self.notices);
-        self.conclude(now, effects);
+        if let Some(since) = observe(&mut self.detector, &self.bans, event, effects) {
+            self.conclude(since, now, effects);
+        }
     }
 
     /// Detection, to ask what it knows.
@@ -154,17 +164,14 @@ impl Engine {
         self.bans.expire(now)
     }
 
-    #[inline(never)]
-    fn conclude(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let mut notices = std::mem::take(&mut self.notices);
-        for notice in notices.drain(..) {
-            match notice {
-                Notice::Offence(offence) => effects.push(Effect::Offence(offence)),
-                Notice::Login(login) => effects.push(Effect::Login(login)),
-                Notice::Signal(signal) => self.decide(signal, now, effects),
+    /// Decides about each signal since a position.
+    fn conclude(&mut self, since: usize, now: Now, effects: &mut Vec<Effect>) {
+        for effect in effects.split_off(since) {
+            match effect {
+                Effect::Signal(signal) => self.decide(signal, now, effects),
+                other => effects.push(other),
             }
         }
-        self.notices = notices;
     }
 
     fn decide(&mut self, signal: Signal, now: Now, effects: &mut Vec<Effect>) {
@@ -205,8 +212,17 @@ impl Engine {
     }
 }
 
-fn observe(detector: &mut Detector, bans: &Bans, event: &Event<'_>, notices: &mut Vec<Notice>) {
+/// Appends what detection has to tell; where signals are among it, which are to be decided, tells since when.
+#[inline]
+fn observe(
+    detector: &mut Detector,
+    bans: &Bans,
+    event: &Event<'_>,
+    effects: &mut Vec<Effect>,
+) -> Option<usize> {
     let is_banned =
         |address| bans.covering(Network::host(address)).is_some_and(|ban| ban.is_active(event.time));
-    detector.observe(event, is_banned, notices);
+    let before = effects.len();
+    detector.observe(event, is_banned, effects);
+    effects.iter().skip(before).any(|effect| matches!(effect, Effect::Signal(_))).then_some(before)
 }

@@ -18,7 +18,7 @@ pub struct Network {
     prefix: u8,
 }
 
-/// Two numbers, where the parts of an address would be five: networks are looked up at every line.
+/// One number, where the parts of an address and the prefix would be six: networks are looked up at every line.
 impl Hash for Network {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // No IPv6 block is IPv4-mapped, so these are different ones.
@@ -26,8 +26,7 @@ impl Hash for Network {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
             IpAddr::V6(v6) => v6.to_bits(),
         };
-        state.write_u128(bits);
-        state.write_u8(self.prefix);
+        state.write_u128(bits ^ u128::from(self.prefix) << 120);
     }
 }
 

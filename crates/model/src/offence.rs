@@ -2,6 +2,8 @@
 
 use core::fmt;
 use core::net::IpAddr;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::named::named;
 use crate::{EventKind, Reason, Text, Timestamp};
@@ -72,7 +74,7 @@ pub struct Offence {
     /// What was guessed, where the log tells.
     pub guess: Option<Guess>,
     /// The service, as in the event.
-    pub service: Box<str>,
+    pub service: Cow<'static, str>,
     /// How many there were in the one line; 0 where they were counted already, or are the same guess again.
     pub count: u32,
     /// How much each weighs.
@@ -81,7 +83,7 @@ pub struct Offence {
 
 /// A login name as it counts: lower case, valid UTF-8, at most 254 bytes (RFC 5321 section 4.5.3.1.3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Account(Box<str>);
+pub struct Account(Arc<str>);
 
 impl Account {
     /// The account of a login name; none for an empty one and for Postfix's `(unavailable)`.
@@ -98,9 +100,9 @@ impl Account {
         while !name.is_char_boundary(end) {
             end -= 1;
         }
-        let mut name: Box<str> = name.get(..end)?.into();
-        name.make_ascii_lowercase();
-        Some(Self(name))
+        let name = name.get(..end)?;
+        let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+        Some(Self(if is_lower { name.into() } else { name.to_ascii_lowercase().into() }))
     }
 
     /// The name.
@@ -126,6 +128,9 @@ impl Guess {
     /// From logged digits: up to 16 hexadecimal ones count.
     #[must_use]
     pub fn of(digits: Text<'_>) -> Option<Self> {
+        if digits.is_empty() {
+            return None;
+        }
         let digits = digits.bytes().get(..16).unwrap_or(digits.bytes());
         let text = core::str::from_utf8(digits).ok()?;
         // A leading one keeps "00" and "000" apart.

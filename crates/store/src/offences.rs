@@ -188,7 +188,7 @@ fn offence(row: &Row<'_>, codes: &Codes) -> rusqlite::Result<Option<Offence>> {
         address: address.ip(),
         account: account(row, 8)?,
         guess: guess.map(|bits| Guess::from_bits(bits.cast_unsigned())),
-        service: text(row, 7)?,
+        service: String::from(text(row, 7)?).into(),
         count: count(row, 6)?,
         // What another version weighs in a way of its own counts for nothing here.
         weight: codes.weights.value(row.get(10)?).unwrap_or(Weight::Noted),

@@ -164,8 +164,8 @@ impl Gathered {
     fn offence(&mut self, offence: &Offence, line: &[u8]) {
         let attack = self.attacks.entry(offence.kind).or_default();
         match &attack.service {
-            None => attack.service = Some(offence.service.clone()),
-            Some(service) => attack.several_services |= *service != offence.service,
+            None => attack.service = Some((*offence.service).into()),
+            Some(service) => attack.several_services |= **service != *offence.service,
         }
         attack.count += u64::from(offence.count);
         attack.sources.add(offence.address, offence.time, u64::from(offence.count));
