@@ -31,7 +31,7 @@ pub fn read(folder: &Path) -> Known<Reports> {
             folder.display()
         ));
     }
-    files.sort_by(|a, b| b.0.cmp(&a.0));
+    files.sort_by_key(|(changed, _)| std::cmp::Reverse(*changed));
     let mut all = Collected {
         reports: Reports { place: folder.display().to_string(), ..Reports::default() },
         seen: BTreeSet::new(),

@@ -1,7 +1,5 @@
 //! Facts for cases: small servers, to be weakened one setting at a time.
 
-#![expect(dead_code, reason = "families use what they need")]
-
 use std::collections::BTreeMap;
 
 use mailward_audit::Facts;

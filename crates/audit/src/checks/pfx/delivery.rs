@@ -212,16 +212,18 @@ fn pfx_020(server: &Server<'_>) -> Judged {
 /// Words in the configuration that stand for rewriting of senders.
 const SRS: [&str; 4] = ["srs", ":10001", ":10002", "postsrsd"];
 
+/// Where such a word may stand.
+const REWRITING: [&str; 5] = [
+    "sender_canonical_maps",
+    "recipient_canonical_maps",
+    "canonical_maps",
+    "smtpd_milters",
+    "smtp_generic_maps",
+];
+
 fn pfx_026(server: &Server<'_>) -> Judged {
     let postfix = server.postfix()?;
-    let rewriting = [
-        "sender_canonical_maps",
-        "recipient_canonical_maps",
-        "canonical_maps",
-        "smtpd_milters",
-        "smtp_generic_maps",
-    ];
-    for parameter in rewriting {
+    for parameter in REWRITING {
         let effective = postfix.in_main(parameter)?;
         if SRS.iter().any(|word| effective.value.to_ascii_lowercase().contains(word)) {
             return pass(format!("senders are rewritten: {effective}"));
@@ -247,9 +249,7 @@ fn pfx_026(server: &Server<'_>) -> Judged {
             }
         }
     }
-    for (place, address) in outside_aliases(server, postfix)? {
-        outside.push((place, address));
-    }
+    outside.extend(outside_aliases(server, postfix)?);
     let Some((place, _)) = outside.first() else {
         return match unknown {
             Some(why) => Err(why),

@@ -374,20 +374,16 @@ fn pfx_013(server: &Server<'_>) -> Judged {
     }
     if non_smtpd.value.is_empty() {
         let summary = "Mail that programs of this machine send, and bounces, pass by the milters";
-        let milters = and(&used);
-        let (old, new) = (
-            "non_smtpd_milters =".to_owned(),
-            format!("non_smtpd_milters = {}", used.first().cloned().unwrap_or_default()),
-        );
+        let new = format!("non_smtpd_milters = {}", used.first().cloned().unwrap_or_default());
         findings.push(
             Finding::new(Severity::Low, "non_smtpd_milters", summary)
                 .cause(non_smtpd.place.clone())
                 .seen(non_smtpd.place.clone(), non_smtpd.to_string())
-                .seen("smtpd_milters", milters)
+                .seen("smtpd_milters", and(&used))
                 .remedy(mend(
                     server,
                     "Use the milter that signs for them too.",
-                    &[&old],
+                    &["non_smtpd_milters ="],
                     &[&new],
                     "non_smtpd_milters",
                 )),

@@ -71,7 +71,7 @@ const VOLUME: u64 = 50;
 const ENOUGH: u64 = 100;
 const LONG_ENOUGH: i64 = 14 * 86_400;
 
-fn rows<'r>(reports: &'r [DmarcReport]) -> impl Iterator<Item = (&'r DmarcReport, &'r DmarcRow)> {
+fn rows(reports: &[DmarcReport]) -> impl Iterator<Item = (&DmarcReport, &DmarcRow)> {
     reports.iter().flat_map(|report| report.rows.iter().map(move |row| (report, row)))
 }
 

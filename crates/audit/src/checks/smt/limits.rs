@@ -309,7 +309,7 @@ fn smt_029(server: &Server<'_>) -> Judged {
         let place = format!("{} port 25", talk.address);
         match talk.greeting.get() {
             Ok(_) if talk.greeting_ms > LATE_MS => {
-                finding = finding.seen(place, format!("the greeting took {} s", talk.greeting_ms / 1000))
+                finding = finding.seen(place, format!("the greeting took {} s", talk.greeting_ms / 1000));
             }
             Ok(_) => {}
             // That this very machine does not answer may be a firewall between it and itself.
