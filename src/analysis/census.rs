@@ -141,10 +141,9 @@ impl Census {
     }
 
     /// The number of a service.
-    #[expect(clippy::ptr_arg, reason = "a name that is a constant is kept without a copy")]
-    fn service(&mut self, name: &Cow<'static, str>) -> usize {
+    fn service(&mut self, name: &str) -> usize {
         self.services.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.services.push(name.clone());
+            self.services.push(name.to_owned().into());
             self.services.len() - 1
         })
     }
