@@ -306,7 +306,11 @@ pub(super) const SECTIONS: &[Section] = &[
                 audit.compose_file,
                 "docker-mailserver's Compose file, which tells where its configuration is; \"auto\" finds it."
             ),
-            setting!("domains", audit.domains, "Mail domains, beside those that are found in the configuration."),
+            setting!(
+                "domains",
+                audit.domains,
+                "Mail domains, beside those that are found in the configuration."
+            ),
             setting!(
                 "resolver",
                 audit.resolver,

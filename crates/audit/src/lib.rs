@@ -22,8 +22,8 @@ pub mod records;
 mod server;
 
 pub use catalogue::{FAMILIES, Family, NotYet, find};
-pub use checks::crt::{TlsFile, tls_files};
 pub use check::{Check, Judged, Outcome, Untold};
+pub use checks::crt::{TlsFile, tls_files};
 pub use facts::{Facts, Known};
 pub use finding::{Area, Edit, Evidence, Finding, Remedy, Severity};
 pub use judge::{Audit, Result as CheckResult, judge};

@@ -23,7 +23,13 @@ impl<'a> Server<'a> {
     /// A server of which `facts` are known.
     #[must_use]
     pub const fn new(facts: &'a Facts) -> Self {
-        Self { facts, postfix: OnceCell::new(), dovecot: OnceCell::new(), dms: OnceCell::new(), fail2ban: OnceCell::new() }
+        Self {
+            facts,
+            postfix: OnceCell::new(),
+            dovecot: OnceCell::new(),
+            dms: OnceCell::new(),
+            fail2ban: OnceCell::new(),
+        }
     }
 
     /// Its effective Postfix configuration.

@@ -224,7 +224,8 @@ impl Dovecot {
         let exact = self.narrower.iter().rev().filter(|narrower| narrower.filters.join(" ") == scope);
         let own = exact.filter_map(|narrower| narrower.settings.get(name)).map(String::as_str).next();
         let protocol = scope.rsplit_once("protocol ").map(|(_, protocol)| protocol);
-        own.or_else(|| protocol.and_then(|protocol| self.in_protocol(protocol, name))).or_else(|| self.setting(name))
+        own.or_else(|| protocol.and_then(|protocol| self.in_protocol(protocol, name)))
+            .or_else(|| self.setting(name))
     }
 
     /// Where a setting gets its value for all: file and line if they are known.
@@ -245,10 +246,14 @@ impl Dovecot {
         }
         let other = names::other(name);
         let own = |line: &&Assignment| {
-            line.scope.join(" ") == scope && (line.key == name || other.is_some_and(|other| line.key == other))
+            line.scope.join(" ") == scope
+                && (line.key == name || other.is_some_and(|other| line.key == other))
         };
         let line = self.assignments.iter().rev().find(own);
-        line.map_or_else(|| format!("doveconf -n, {scope} {{ }}"), |line| format!("{} ({scope})", line.place()))
+        line.map_or_else(
+            || format!("doveconf -n, {scope} {{ }}"),
+            |line| format!("{} ({scope})", line.place()),
+        )
     }
 
     /// How a value of 2.4 is written here: `auth_allow_cleartext` `no` is `disable_plaintext_auth = yes` in 2.3.

@@ -106,10 +106,7 @@ const DEFAULTS_2_3: &[(&str, &str)] = &[
     ("auth_worker_max_count", "30"),
     ("imap_id_send", "name *"),
     ("login_greeting", "Dovecot ready."),
-    (
-        "login_log_format_elements",
-        "user=<%u> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>",
-    ),
+    ("login_log_format_elements", "user=<%u> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>"),
     ("mail_debug", "no"),
     ("mail_home", ""),
     ("mail_location", ""),

@@ -17,12 +17,34 @@ pub enum Strength {
 const SCHEMES: &[(Strength, &[&str])] = &[
     (
         Strength::Reversible,
-        &["PLAIN", "CLEAR", "CLEARTEXT", "PLAIN-TRUNC", "CRAM-MD5", "HMAC-MD5", "DIGEST-MD5", "RPA", "OTP", "SKEY", "BASE64"],
+        &[
+            "PLAIN",
+            "CLEAR",
+            "CLEARTEXT",
+            "PLAIN-TRUNC",
+            "CRAM-MD5",
+            "HMAC-MD5",
+            "DIGEST-MD5",
+            "RPA",
+            "OTP",
+            "SKEY",
+            "BASE64",
+        ],
     ),
     (
         Strength::Weak,
         &[
-            "DES-CRYPT", "EXT-DES-CRYPT", "MD5", "MD5-CRYPT", "PLAIN-MD5", "LDAP-MD5", "SMD5", "SHA", "SHA1", "SSHA", "LANMAN",
+            "DES-CRYPT",
+            "EXT-DES-CRYPT",
+            "MD5",
+            "MD5-CRYPT",
+            "PLAIN-MD5",
+            "LDAP-MD5",
+            "SMD5",
+            "SHA",
+            "SHA1",
+            "SSHA",
+            "LANMAN",
             "NTLM",
         ],
     ),
@@ -30,7 +52,15 @@ const SCHEMES: &[(Strength, &[&str])] = &[
     (
         Strength::Slow,
         &[
-            "SHA256-CRYPT", "SHA512-CRYPT", "BLF-CRYPT", "PBKDF2", "ARGON2I", "ARGON2ID", "ARGON2D", "YESCRYPT", "SCRYPT",
+            "SHA256-CRYPT",
+            "SHA512-CRYPT",
+            "BLF-CRYPT",
+            "PBKDF2",
+            "ARGON2I",
+            "ARGON2ID",
+            "ARGON2D",
+            "YESCRYPT",
+            "SCRYPT",
         ],
     ),
 ];

@@ -207,7 +207,8 @@ fn pfx_002(server: &Server<'_>) -> Judged {
         None => "Take the line out, and set what it was meant to do.".to_owned(),
     };
     // A restriction in the place of a setting was meant to refuse somebody.
-    let protects = |name: &String| ["check_", "reject_", "permit_"].iter().any(|prefix| name.starts_with(prefix));
+    let protects =
+        |name: &String| ["check_", "reject_", "permit_"].iter().any(|prefix| name.starts_with(prefix));
     let severity = if names.iter().any(protects) { Severity::High } else { Severity::Medium };
     let finding = Finding::new(severity, "", summary).cause(first.place.clone());
     let finding = finding.all_seen(unknown.iter().map(|(_, evidence)| evidence.clone()));

@@ -38,7 +38,9 @@ fn qta_001(server: &Server<'_>) -> Judged {
         }
         // Limits may come from a user database that only Dovecot can ask.
         _ if !only_files(dovecot) => {
-            return could_not_tell("limits may come from a database, and `doveadm quota get -A` said nothing");
+            return could_not_tell(
+                "limits may come from a database, and `doveadm quota get -A` said nothing",
+            );
         }
         _ if accounts_have_rules(server) => return pass("some accounts have a limit of their own"),
         _ => {}
