@@ -34,7 +34,8 @@ pub(crate) fn collect(
     first.extend_from_slice(more);
     first.extend(named::by_commands(said));
     look(tree, &first, &secrets, &mut files);
-    let second = named::by_texts(&files);
+    let mut second = named::by_texts(&files);
+    second.extend(named::homes(&files));
     look(tree, &second, &secrets, &mut files);
     let filters = named::filters(&files);
     for filter in &filters {

@@ -79,6 +79,21 @@ pub(crate) fn by_texts(files: &Files) -> Vec<Wanted> {
     names.iter().take(MOST).filter(|path| !is_vast(path)).map(|path| Wanted::text(path, 0)).collect()
 }
 
+/// The directory above the homes that Dovecot's files of accounts name (passwd-file: the sixth field).
+pub(crate) fn homes(files: &Files) -> Option<Wanted> {
+    let tables = files.iter().filter(|(path, _)| path.starts_with("/etc/dovecot/"));
+    let lines = tables.filter_map(|(_, file)| file.known()?.text.known()).flat_map(|text| text.lines());
+    let home = |line: &str| {
+        let home = line.split(':').nth(5).filter(|home| home.starts_with('/'))?.to_owned();
+        (line.split(':').count() > 6 && !line.starts_with('#')).then_some(home)
+    };
+    let common = lines.filter_map(home).reduce(|above, home| {
+        let same = above.split('/').zip(home.split('/')).take_while(|(one, other)| one == other);
+        same.map(|(name, _)| name).collect::<Vec<_>>().join("/")
+    })?;
+    (common.matches('/').count() > 1 && !is_vast(&common)).then(|| Wanted::sample(&common, 5))
+}
+
 /// Filters of users, found among their mail, whose texts tell where mail goes.
 pub(crate) fn filters(files: &Files) -> Vec<Wanted> {
     let unread = |file: &Known<mailward_audit::facts::File>| {
@@ -155,6 +170,18 @@ fn indexes(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn homes_are_found_in_files_of_accounts() {
+        let found = |text: &str| {
+            let file = mailward_audit::facts::File { text: Known::Is(text.to_owned()), ..Default::default() };
+            homes(&[("/etc/dovecot/users".to_owned(), Known::Is(file))].into()).map(|wanted| wanted.path)
+        };
+        let line = |home: &str| format!("a@example.org:***:5000:5000::{home}::\n");
+        assert_eq!(found(&(line("/srv/mail/a/x") + &line("/srv/mail/b/y"))).as_deref(), Some("/srv/mail"));
+        assert_eq!(found(&(line("/srv/mail/a") + &line("/home/b"))), None);
+        assert_eq!(found("# passwd-file\na@example.org:***\n"), None);
+    }
 
     #[test]
     fn paths_are_found_in_settings() {

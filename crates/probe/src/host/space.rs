@@ -36,7 +36,7 @@ pub(crate) fn read(tree: &Tree, said: &BTreeMap<String, Known<Said>>, files: &Fi
 fn here(tree: &Tree, path: &str) -> Option<Space> {
     let stat = rustix::fs::statvfs(tree.host(path)?).ok()?;
     Some(Space {
-        bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+        bytes: usable(stat.f_blocks, stat.f_bfree, stat.f_bavail).saturating_mul(stat.f_frsize),
         free: stat.f_bavail.saturating_mul(stat.f_frsize),
         inodes: stat.f_files,
         inodes_free: stat.f_favail,
@@ -44,14 +44,19 @@ fn here(tree: &Tree, path: &str) -> Option<Space> {
     })
 }
 
-/// `stat -f` (coreutils): size of a block, blocks, free blocks, inodes, free inodes.
+/// What programs that are not root's may use, as df counts it: ext4 keeps blocks back.
+const fn usable(blocks: u64, free: u64, available: u64) -> u64 {
+    blocks.saturating_sub(free.saturating_sub(available))
+}
+
+/// `stat -f` (coreutils): size of a block, blocks, free blocks, those for everybody, inodes, free inodes.
 fn behind(tree: &Tree, path: &str) -> Option<Space> {
-    let said = text::<()>(tree.place(), &["stat", "-f", "-c", "%S %b %a %c %d", path]).ok()?;
+    let said = text::<()>(tree.place(), &["stat", "-f", "-c", "%S %b %f %a %c %d", path]).ok()?;
     let numbers: Vec<u64> = said.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [size, blocks, free, inodes, inodes_free] = numbers.as_slice() else { return None };
+    let [size, blocks, free, available, inodes, inodes_free] = numbers.as_slice() else { return None };
     Some(Space {
-        bytes: blocks.saturating_mul(*size),
-        free: free.saturating_mul(*size),
+        bytes: usable(*blocks, *free, *available).saturating_mul(*size),
+        free: available.saturating_mul(*size),
         inodes: *inodes,
         inodes_free: *inodes_free,
         ..Space::default()

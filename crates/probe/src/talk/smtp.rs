@@ -7,8 +7,10 @@ use mailward_audit::Known;
 use super::line::Connection;
 use super::{Ended, Speaker};
 
-/// Where nobody's mail goes: a sender and a recipient that the server does not serve.
+/// Where nobody's mail goes: a sender and a recipient that the server does not serve. Servers that look senders' domains up
+/// refuse it, because example.net takes no mail (RFC 7505): what is asked about recipients is asked with an empty sender, too.
 const SENDER: &str = "mailward-audit@example.net";
+const NO_SENDER: &str = "MAIL FROM:<>";
 const STRANGER: &str = "mailward-audit@example.com";
 /// A mailbox that nobody has.
 const NOBODY: &str = "mailward-audit-no-such-mailbox-7c1f";
@@ -36,16 +38,12 @@ pub(super) fn submission(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
             return Ok(());
         }
     }
-    session
-        .say("rcpt-without-login", &[&format!("MAIL FROM:<{SENDER}>"), &format!("RCPT TO:<{STRANGER}>")])?;
+    session.say("rcpt-without-login", &[NO_SENDER, &format!("RCPT TO:<{STRANGER}>")])?;
     session.reset()?;
     let domains = session.speaker.manners.domains.clone();
     if let Some(domain) = domains.first() {
         let own = format!("postmaster@{domain}");
-        session.say(
-            "own-rcpt-without-login",
-            &[&format!("MAIL FROM:<{SENDER}>"), &format!("RCPT TO:<{own}>")],
-        )?;
+        session.say("own-rcpt-without-login", &[NO_SENDER, &format!("RCPT TO:<{own}>")])?;
     }
     session.quit();
     Ok(())
@@ -70,9 +68,9 @@ fn helo_rules(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
     session.say("mail-without-helo", &[&format!("MAIL FROM:<{SENDER}>")])?;
     session.reset()?;
     let recipient = format!("RCPT TO:<postmaster@{}>", domain.unwrap_or_else(|| "localhost".to_owned()));
-    session.say("malformed-helo", &["HELO [", &format!("MAIL FROM:<{SENDER}>"), &recipient])?;
+    session.say("malformed-helo", &["HELO [", NO_SENDER, &recipient])?;
     session.reset()?;
-    session.say("short-helo", &["HELO x", &format!("MAIL FROM:<{SENDER}>"), &recipient])?;
+    session.say("short-helo", &["HELO x", NO_SENDER, &recipient])?;
     session.quit();
     Ok(())
 }
@@ -88,11 +86,10 @@ fn recipients(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
     for domain in &domains {
         for role in ["postmaster", "abuse"] {
             let rcpt = format!("RCPT TO:<{role}@{domain}>");
-            session.say(&format!("{role}@{domain}"), &["MAIL FROM:<>", &rcpt])?;
+            session.say(&format!("{role}@{domain}"), &[NO_SENDER, &rcpt])?;
             session.reset()?;
         }
-        let from = format!("MAIL FROM:<{SENDER}>");
-        session.say(&format!("nobody@{domain}"), &[&from, &format!("RCPT TO:<{NOBODY}@{domain}>")])?;
+        session.say(&format!("nobody@{domain}"), &[NO_SENDER, &format!("RCPT TO:<{NOBODY}@{domain}>")])?;
         session.reset()?;
         let own = format!("MAIL FROM:<{NOBODY}@{domain}>");
         session.say(&format!("from-own@{domain}"), &[&own, &format!("RCPT TO:<postmaster@{domain}>")])?;
@@ -109,12 +106,12 @@ fn relay(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
     let (user, foreign) = ("mailward-audit", "example.com");
     let shapes = [
         ("relay-plain", from.as_str(), format!("RCPT TO:<{STRANGER}>")),
-        ("relay-percent", &from, format!("RCPT TO:<{user}%{foreign}@{own}>")),
-        ("relay-bang", &from, format!("RCPT TO:<{foreign}!{user}>")),
-        ("relay-quoted", &from, format!("RCPT TO:<\"{STRANGER}\"@{own}>")),
-        ("relay-route", &from, format!("RCPT TO:<@{own}:{STRANGER}>")),
-        ("relay-literal", &from, format!("RCPT TO:<{user}@[192.0.2.1]>")),
-        ("relay-empty-sender", "MAIL FROM:<>", format!("RCPT TO:<{STRANGER}>")),
+        ("relay-percent", NO_SENDER, format!("RCPT TO:<{user}%{foreign}@{own}>")),
+        ("relay-bang", NO_SENDER, format!("RCPT TO:<{foreign}!{user}>")),
+        ("relay-quoted", NO_SENDER, format!("RCPT TO:<\"{STRANGER}\"@{own}>")),
+        ("relay-route", NO_SENDER, format!("RCPT TO:<@{own}:{STRANGER}>")),
+        ("relay-literal", NO_SENDER, format!("RCPT TO:<{user}@[192.0.2.1]>")),
+        ("relay-empty-sender", NO_SENDER, format!("RCPT TO:<{STRANGER}>")),
         ("relay-own-sender", &own_from, format!("RCPT TO:<{STRANGER}>")),
     ];
     let mut session = Session::open(speaker)?;

@@ -8,6 +8,8 @@ mod routes;
 mod sieve;
 mod stored;
 
+pub(in crate::checks) use routes::missing_roles;
+
 use std::collections::BTreeSet;
 
 use crate::check::{could_not_tell, not_applicable};

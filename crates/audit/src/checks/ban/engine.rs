@@ -94,7 +94,7 @@ fn guesses_counted(facts: &Facts, fail2ban: &Fail2ban) -> Judged {
     if broken {
         return could_not_tell("a jail has patterns that are not understood here");
     }
-    let summary = format!("fail2ban runs, but no jail counts failed logins over {}", missed.join(" or "));
+    let summary = format!("No jail of fail2ban counts failed logins over {}", missed.join(" or "));
     let seen = format!("jails: {}", if jails.is_empty() { "none".to_owned() } else { jails.join(", ") });
     let finding = nothing(facts, "no other program that bans runs");
     Ok(Finding { summary, ..finding }.seen(fail2ban.source.clone(), seen).remedy(aggressive(facts)).into())
@@ -147,6 +147,7 @@ fn ban_004(server: &Server<'_>) -> Judged {
     let mut findings: Vec<Finding> =
         fail2ban.skipped.iter().map(|skipped| not_running(server.facts, skipped)).collect();
     findings.extend(fail2ban.jails.iter().filter_map(|jail| no_log(server.facts, jail)));
+    findings.extend(not_found(server.facts));
     findings.extend(not_loaded(server.facts, fail2ban));
     Ok(Outcome::of(
         findings,
@@ -211,6 +212,27 @@ fn no_log(facts: &Facts, jail: &Jail) -> Option<Finding> {
             .prove(format!("fail2ban-client status {}", jail.name)),
         )
     })
+}
+
+/// Jails of whose logs fail2ban itself found none: its dump has them, without a log.
+fn not_found(facts: &Facts) -> Vec<Finding> {
+    let Ok(dump) = facts.said("fail2ban-client -d") else { return Vec::new() };
+    let name = |line: &str| {
+        let (_, rest) = line.split_once("Have not found any log file for ")?;
+        rest.split_whitespace().next().map(str::to_owned)
+    };
+    let complaints = dump.stderr.lines().filter_map(|line| Some((name(line)?, line)));
+    complaints
+        .map(|(jail, line)| {
+            let remedy = Remedy::new("Name the log that is written.")
+                .apply("fail2ban-client reload")
+                .prove(format!("fail2ban-client status {jail}"));
+            Finding::new(Severity::High, jail.clone(), format!("The jail {jail} has no log to read"))
+                .cause("logpath")
+                .seen("fail2ban-client -d", line.trim())
+                .remedy(remedy)
+        })
+        .collect()
 }
 
 /// Jails that are written down in files, and that the running fail2ban does not list.

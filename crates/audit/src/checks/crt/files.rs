@@ -6,9 +6,9 @@ use super::{describe, leaves, title};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::checks::tls::{evidence, looked};
 use crate::dovecot::Dovecot;
-use crate::facts::{Certificate, Deployment, Facts, Known, MailProtocol};
+use crate::facts::{Certificate, CertificateKey, Deployment, Facts, Known, MailProtocol};
 use crate::postfix::{Postfix, elements};
-use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity};
+use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 pub(super) static CRT_013: Check = Check {
     id: "CRT-013",
@@ -198,6 +198,30 @@ fn crt_013(server: &Server<'_>) -> Judged {
     Ok(Outcome::of(findings, format!("the certificate on disk is served at {}", same.join(", "))))
 }
 
+/// The key and the certificates that it does not belong to.
+fn mismatched(key: &TlsFile, own: &CertificateKey, leaves: &[(&TlsFile, &Certificate)]) -> Vec<Evidence> {
+    let of_key = evidence(
+        &format!("{} ({})", key.path, key.place),
+        &format!("{} {}, SPKI {}", own.kind, own.bits, own.spki_sha256),
+    );
+    let of_leaf = |(file, leaf): &(&TlsFile, &Certificate)| {
+        evidence(
+            &format!("{} ({})", file.path, file.place),
+            &format!("{}, SPKI {}", describe(leaf), leaf.key.spki_sha256),
+        )
+    };
+    std::iter::once(of_key).chain(leaves.iter().map(of_leaf)).collect()
+}
+
+fn strange_key(key: &TlsFile) -> Finding {
+    let summary =
+        format!("The key in {} belongs to none of the certificates that are named with it.", key.path);
+    Finding::new(Severity::Critical, key.path.clone(), summary).cause(key.setting.clone()).remedy(
+        Remedy::new("Name the key and the certificate that belong together.")
+            .prove(format!("openssl pkey -in {} -pubout", key.path)),
+    )
+}
+
 fn crt_014(server: &Server<'_>) -> Judged {
     let files = tls_files(server.facts);
     if files.is_empty() {
@@ -205,6 +229,8 @@ fn crt_014(server: &Server<'_>) -> Judged {
     }
     let mut findings = Vec::new();
     let mut right = Vec::new();
+    // Both programs may name the same pair, by other paths: that is one weakness.
+    let mut wrong: Vec<((String, String), Finding)> = Vec::new();
     for postfix in [true, false] {
         let certificates: Vec<_> =
             files.iter().filter(|file| file.certificate && file.postfix == postfix).collect();
@@ -228,31 +254,17 @@ fn crt_014(server: &Server<'_>) -> Judged {
             if leaves.iter().any(|(_, leaf)| leaf.key.spki_sha256 == own.spki_sha256) {
                 right.push(key.path.clone());
             } else {
-                let summary = format!(
-                    "The key in {} belongs to none of the certificates that are named with it.",
-                    key.path
-                );
-                let finding =
-                    Finding::new(Severity::Critical, key.path.clone(), summary).cause(key.setting.clone());
-                let finding = finding.seen(
-                    format!("{} ({})", key.path, key.place),
-                    format!("{} {}, SPKI {}", own.kind, own.bits, own.spki_sha256),
-                );
-                let finding = finding.all_seen(leaves.iter().map(|(file, leaf)| {
-                    evidence(
-                        &format!("{} ({})", file.path, file.place),
-                        &format!("{}, SPKI {}", describe(leaf), leaf.key.spki_sha256),
-                    )
-                }));
-                findings.push(
-                    finding.remedy(
-                        Remedy::new("Name the key and the certificate that belong together.")
-                            .prove(format!("openssl pkey -in {} -pubout", key.path)),
-                    ),
-                );
+                let evidence = mismatched(key, own, &leaves);
+                let leaf = leaves.first().map(|(_, leaf)| leaf.key.spki_sha256.clone()).unwrap_or_default();
+                let pair = (own.spki_sha256.clone(), leaf);
+                match wrong.iter_mut().find(|(known, _)| *known == pair) {
+                    Some((_, finding)) => finding.evidence.extend(evidence),
+                    None => wrong.push((pair, strange_key(key).all_seen(evidence))),
+                }
             }
         }
     }
+    findings.extend(wrong.into_iter().map(|(_, finding)| finding));
     if findings.is_empty() && right.is_empty() {
         return could_not_tell("no key could be read together with its certificate");
     }

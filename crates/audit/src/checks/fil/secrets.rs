@@ -1,7 +1,10 @@
 //! Files with passwords: of accounts, of databases and relays, in compose files and scripts.
 
+use std::collections::BTreeSet;
+
 use super::{Found, READ, about, chmod, found, group_of_people, in_volume, of, others};
 use crate::check::{could_not_tell, pass};
+use crate::dovecot::Dovecot;
 use crate::facts::{File, FileKind};
 use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity};
 
@@ -18,24 +21,8 @@ pub(crate) static FIL_003: Check = Check {
 };
 
 fn fil_003(server: &Server<'_>) -> Judged {
-    let named: Vec<String> = server.dovecot().map_or_else(
-        |_| Vec::new(),
-        |dovecot| {
-            let files = dovecot.passdbs().into_iter().filter_map(|passdb| passdb.path().map(str::to_owned));
-            files.filter(|path| !path.contains(".conf")).collect()
-        },
-    );
-    let names = [
-        "/etc/dovecot/userdb",
-        "/etc/dovecot/users",
-        "/etc/dovecot/passwd",
-        "/etc/dovecot/masterdb",
-        "/etc/sasldb2",
-    ];
-    let is_accounts = |path: &str, file: &File| {
-        file.kind == FileKind::Regular && (names.contains(&path) || named.iter().any(|named| named == path))
-    };
-    let all = found(server, is_accounts);
+    let accounts = account_files(server);
+    let all = found(server, |path, file| file.kind == FileKind::Regular && accounts.contains(path));
     let bad: Vec<Found<'_>> = all
         .iter()
         .copied()
@@ -47,6 +34,20 @@ fn fil_003(server: &Server<'_>) -> Judged {
         about(Severity::High, format!("Others than Dovecot can read the passwords in {names}"), bad)
             .remedy(chmod("Take the file from all but root and Dovecot.", "0640", bad))
     })
+}
+
+/// Files that hold accounts, by Dovecot's configuration and by convention.
+fn account_files(server: &Server<'_>) -> BTreeSet<String> {
+    let passdbs = server.dovecot().map(Dovecot::passdbs).unwrap_or_default();
+    let named = passdbs.into_iter().filter_map(|passdb| passdb.path().map(str::to_owned));
+    let by_convention = [
+        "/etc/dovecot/userdb",
+        "/etc/dovecot/users",
+        "/etc/dovecot/passwd",
+        "/etc/dovecot/masterdb",
+        "/etc/sasldb2",
+    ];
+    named.filter(|path| !path.contains(".conf")).chain(by_convention.map(str::to_owned)).collect()
 }
 
 pub(crate) static FIL_004: Check = Check {
@@ -62,8 +63,13 @@ pub(crate) static FIL_004: Check = Check {
 };
 
 fn fil_004(server: &Server<'_>) -> Judged {
+    // Account passwords are FIL-003's.
+    let accounts = account_files(server);
     let all = found(server, |path, file| {
-        file.kind == FileKind::Regular && is_ours(path) && has_credentials(path, file)
+        file.kind == FileKind::Regular
+            && is_ours(path)
+            && !accounts.contains(path)
+            && has_credentials(path, file)
     });
     let looked = found(server, |path, file| file.kind == FileKind::Regular && is_ours(path)).len();
     let bad: Vec<Found<'_>> = all

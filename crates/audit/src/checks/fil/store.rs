@@ -21,8 +21,10 @@ fn fil_006(server: &Server<'_>) -> Judged {
     let mail = |path: &str| {
         stores.iter().any(|store| path.strip_prefix(store.as_str()).is_some_and(|rest| rest.starts_with('/')))
     };
+    // Filters are FIL-013's.
     let all = found(server, |path, file| {
-        mail(path) && matches!(file.kind, FileKind::Regular | FileKind::Directory)
+        let kept = matches!(file.kind, FileKind::Regular | FileKind::Directory);
+        mail(path) && kept && !path.ends_with(".sieve")
     });
     // A directory of a domain may be passed; what counts is whether somebody can read or write in it.
     let open = |(path, file): &Found<'_>| {

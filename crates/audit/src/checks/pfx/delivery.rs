@@ -80,7 +80,7 @@ fn pfx_017(server: &Server<'_>) -> Judged {
     ))
 }
 
-/// What aliases name that is no address, with the line.
+/// Files that aliases deliver to, with the line. Programs and lists that others may change are ACC-019's.
 fn aliased(server: &Server<'_>, postfix: &Postfix<'_>) -> Result<Vec<(String, String)>, Untold> {
     let mut found = Vec::new();
     for name in elements(&postfix.need("alias_maps")?) {
@@ -91,10 +91,7 @@ fn aliased(server: &Server<'_>, postfix: &Postfix<'_>) -> Result<Vec<(String, St
         for line in logical_lines(text) {
             let Some((_, targets)) = line.text.split_once(':') else { continue };
             for target in targets.split(',').map(str::trim) {
-                let target = target.trim_matches('"');
-                let file =
-                    target.strip_prefix(":include:").or_else(|| target.strip_prefix('|')).unwrap_or(target);
-                let file = file.split_whitespace().next().unwrap_or_default();
+                let file = target.trim_matches('"').split_whitespace().next().unwrap_or_default();
                 if file.starts_with('/') && file != "/dev/null" {
                     found.push((format!("{path}:{}", line.line), file.to_owned()));
                 }

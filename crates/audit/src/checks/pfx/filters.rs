@@ -133,11 +133,11 @@ fn pfx_010(server: &Server<'_>) -> Judged {
         }
         let stranger = Request {
             client: IpAddr::from([192, 0, 2, 77]),
-            client_name: "stranger.example.net",
-            helo: "stranger.example.net",
+            client_name: "mx.stranger.example",
+            helo: "mx.stranger.example",
             login: None,
             encrypted: true,
-            sender: "somebody@stranger.example.net",
+            sender: "somebody@stranger.example",
             recipient: "somebody@elsewhere.example",
         };
         let ruling = postfix.ruling(service, &stranger)?;

@@ -243,11 +243,18 @@ fn smt_018(server: &Server<'_>) -> Judged {
     }
     let postfix = server.postfix()?;
     let mut finding = Finding::new(Severity::High, "", "Whoever is logged in may send as anybody");
-    let mut services = Vec::new();
+    let mut with_login = Vec::new();
     for service in postfix.smtpd().filter(|service| postfix.role(service) != Role::Internal) {
-        if !postfix.is_on(service, "smtpd_sasl_auth_enable")? {
-            continue;
+        if postfix.is_on(service, "smtpd_sasl_auth_enable")? {
+            with_login.push(service);
         }
+    }
+    // Beside submission ports, that port 25 has logins at all is what has to be mended: SMT-005.
+    if with_login.iter().any(|service| postfix.role(service) == Role::Submission) {
+        with_login.retain(|service| postfix.role(service) == Role::Submission);
+    }
+    let mut services = Vec::new();
+    for service in with_login {
         services.push(postfix.label(service));
         if let Some((place, seen)) = spoofs(postfix, service)? {
             finding.cause.clone_from(&place);
@@ -343,7 +350,8 @@ fn unauthenticated(postfix: &Postfix<'_>, finding: &mut Finding) -> Result<usize
     };
     let recipient = format!("postmaster@{own}");
     for service in &services {
-        let request = super::relay::from_outside("somebody@sender.example", &recipient);
+        let client = super::relay::outsider(postfix, service)?;
+        let request = super::relay::from_outside(client, "somebody@sender.example", &recipient);
         let ruling = postfix.ruling(service, &request)?;
         if ruling.verdict == crate::postfix::restrictions::Verdict::Accepted && ruling.doubts.is_empty() {
             let lists = postfix.in_service(service, "smtpd_client_restrictions")?;

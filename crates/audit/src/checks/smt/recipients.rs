@@ -4,7 +4,7 @@ use super::{talks, trusted_source};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::{MailService, Tried};
 use crate::postfix::restrictions::Verdict;
-use crate::postfix::{Class, Postfix, Role, Service, boolean, elements};
+use crate::postfix::{Class, Postfix, Role, Service, boolean};
 use crate::{Check, Finding, Judged, Remedy, Server, Severity, Untold};
 
 pub(super) static SMT_017: Check = Check {
@@ -103,7 +103,8 @@ fn own_sender(postfix: &Postfix<'_>) -> Result<Result<String, (String, String)>,
     let domain = domains.iter().find(|domain| domain.contains('.')).cloned();
     let Some(domain) = domain else { return not_applicable("the server has no mail domain") };
     let (sender, recipient) = (format!("somebody@{domain}"), format!("postmaster@{domain}"));
-    let ruling = postfix.ruling(service, &super::relay::from_outside(&sender, &recipient))?;
+    let client = super::relay::outsider(postfix, service)?;
+    let ruling = postfix.ruling(service, &super::relay::from_outside(client, &sender, &recipient))?;
     let end = ruling.decisive().map(ToString::to_string).unwrap_or_default();
     match ruling.verdict {
         Verdict::Accepted if ruling.doubts.is_empty() => {
@@ -221,18 +222,22 @@ fn smt_022(server: &Server<'_>) -> Judged {
     let mut told = false;
     for (place, tried) in tried(server, "postmaster") {
         told = true;
-        let refused_sender =
-            tried.code() >= 500 && tried.sent.last().is_some_and(|line| line.starts_with("MAIL"));
+        // 530: nothing is taken without TLS (RFC 3207 section 4), whoever sends.
+        let refused_sender = tried.code() >= 500
+            && tried.code() != 530
+            && tried.sent.last().is_some_and(|line| line.starts_with("MAIL"));
         if refused_sender {
             finding = finding.seen(format!("{place}, {}", tried.sent.join(", ")), tried.reply.clone());
         }
     }
     let judged = server.postfix().and_then(|postfix| {
         let Some(service) = port_25(postfix) else { return not_applicable("Postfix does not serve port 25") };
-        let own = postfix.own_domains().into_iter().next().or_else(|| postfix.value("myhostname"));
+        let own = postfix.own_domains().into_iter().find(|domain| domain.contains('.'));
+        let own = own.or_else(|| postfix.value("myhostname"));
         let Some(own) = own else { return could_not_tell("no domain of this server is known") };
         let recipient = format!("postmaster@{own}");
-        let from = |sender| postfix.ruling(service, &super::relay::from_outside(sender, &recipient));
+        let client = super::relay::outsider(postfix, service)?;
+        let from = |sender| postfix.ruling(service, &super::relay::from_outside(client, sender, &recipient));
         let (empty, other) = (from("")?, from("somebody@sender.example")?);
         let only_empty = empty.verdict == Verdict::Refused && other.verdict == Verdict::Accepted;
         Ok(only_empty.then(|| empty.decisive().map(|end| (end.place.clone(), end.to_string()))).flatten())
@@ -280,48 +285,15 @@ fn aliases() -> Remedy {
         .prove("postmap -q abuse hash:/etc/aliases")
 }
 
-/// Without a probe: whether the alias tables name them.
+/// Without a probe: whether a mailbox or an alias has them.
 fn of_configuration(server: &Server<'_>) -> Judged {
-    let postfix = server.postfix()?;
-    let maps = postfix.need("virtual_alias_maps")?;
-    let accounts: Vec<String> = server
-        .facts
-        .accounts
-        .known()
-        .into_iter()
-        .flatten()
-        .map(|account| account.name.to_ascii_lowercase())
-        .collect();
-    let mut missing = Vec::new();
-    let domains: Vec<String> =
-        postfix.own_domains().into_iter().filter(|domain| domain.contains('.')).collect();
-    if domains.is_empty() {
-        return not_applicable("the server has no mail domain");
-    }
-    let virtual_domains = postfix.domains(None, Class::VirtualMailbox)?;
-    for domain in
-        domains.iter().filter(|domain| virtual_domains.named.iter().any(|(name, _)| name == *domain))
-    {
-        for role in ["postmaster", "abuse"] {
-            let address = format!("{role}@{domain}");
-            let mut found = accounts.contains(&address);
-            for map in elements(&maps).into_iter().filter(|_| !found).collect::<Vec<_>>() {
-                let table = postfix.table(map)?;
-                for key in [address.as_str(), role, &format!("@{domain}")] {
-                    found |= table.find(key)?.is_some();
-                }
-            }
-            if !found {
-                missing.push(address);
-            }
-        }
-    }
+    let missing = crate::checks::acc::missing_roles(server)?;
     if missing.is_empty() {
         return pass("postmaster and abuse have a mailbox or an alias in every domain");
     }
-    let finding =
-        Finding::new(Severity::Medium, "", format!("No mailbox and no alias for {}", missing.join(", ")))
-            .cause("virtual_alias_maps")
-            .seen("virtual_alias_maps", format!("{maps}: no entry for {}", missing.join(", ")));
+    let missing = missing.join(", ");
+    let finding = Finding::new(Severity::Medium, "", format!("No mailbox and no alias for {missing}"))
+        .cause("virtual_alias_maps")
+        .seen("accounts and aliases", format!("no entry for {missing}"));
     Ok(finding.remedy(aliases()).into())
 }

@@ -1,11 +1,11 @@
 //! Who may send mail to strangers.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{internet_services, talks, trusted_source};
 use crate::check::{could_not_tell, not_applicable, pass};
-use crate::facts::{MailService, Talk};
-use crate::postfix::restrictions::{Request, Ruling, Verdict};
+use crate::facts::{MailService, Talk, Tried};
+use crate::postfix::restrictions::{Doubt, Request, Ruling, Verdict};
 use crate::postfix::{Class, Origin, Postfix, Role, Service, elements};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity};
 
@@ -56,15 +56,27 @@ pub(super) static SMT_030: Check = Check {
     judge: smt_030,
 };
 
-/// A client that is nobody's: TEST-NET-2 (RFC 5737).
-const OUTSIDER: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 200));
+/// Clients that are nobody's (RFC 5737, RFC 3849).
+const OUTSIDERS: [IpAddr; 4] = [
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(203, 0, 113, 200)),
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x200)),
+];
+
+/// A client that the service does not take for one of its own: that strangers are in `mynetworks` is SMT-030's.
+pub(super) fn outsider(postfix: &Postfix<'_>, service: &Service) -> Result<IpAddr, crate::Untold> {
+    let networks = postfix.networks(Some(service))?;
+    let stranger = OUTSIDERS.into_iter().find(|client| networks.contains(*client) == Some(false));
+    Ok(stranger.unwrap_or(OUTSIDERS[0]))
+}
 
 /// A mail of somebody outside who is not logged in.
-pub(super) fn from_outside<'r>(sender: &'r str, recipient: &'r str) -> Request<'r> {
+pub(super) fn from_outside<'r>(client: IpAddr, sender: &'r str, recipient: &'r str) -> Request<'r> {
     Request {
-        client: OUTSIDER,
-        client_name: "client.example.net",
-        helo: "client.example.net",
+        client,
+        client_name: "mx.sender.example",
+        helo: "mx.sender.example",
         login: None,
         encrypted: true,
         sender,
@@ -74,11 +86,20 @@ pub(super) fn from_outside<'r>(sender: &'r str, recipient: &'r str) -> Request<'
 
 /// What a service says to a stranger who writes to a stranger.
 fn to_stranger(postfix: &Postfix<'_>, service: &Service, sender: &str) -> Result<Ruling, crate::Untold> {
-    postfix.ruling(service, &from_outside(sender, "somebody@recipient.example"))
+    let client = outsider(postfix, service)?;
+    postfix.ruling(service, &from_outside(client, sender, "somebody@recipient.example"))
 }
 
+/// A policy service that might refuse (greylisting, SPF, quota) is no guard against relaying.
 fn relays(ruling: &Ruling) -> bool {
-    ruling.verdict == Verdict::Accepted && ruling.doubts.is_empty()
+    let may_refuse = |doubt: &Doubt| doubt.rule.starts_with("check_policy_service");
+    ruling.verdict == Verdict::Accepted && ruling.doubts.iter().all(may_refuse) && !by_network(ruling)
+}
+
+/// Whether it is `mynetworks` that admits everybody, which is SMT-030's to say.
+fn by_network(ruling: &Ruling) -> bool {
+    let rule = ruling.decisive().and_then(|end| end.rule.as_deref());
+    rule == Some("permit_mynetworks")
 }
 
 fn smt_001(server: &Server<'_>) -> Judged {
@@ -157,10 +178,17 @@ fn probed(server: &Server<'_>) -> Vec<Evidence> {
 
 /// Whether a probe from an address that is not trusted saw foreign recipients refused.
 fn probes_told(server: &Server<'_>) -> bool {
-    talks(server, MailService::Smtp).any(|talk| {
-        trusted_source(server, talk) == Some(false)
-            && talk.tried("relay-plain").is_some_and(|tried| tried.code() >= 500)
-    })
+    talks(server, MailService::Smtp)
+        .any(|talk| trusted_source(server, talk) == Some(false) && talk.tried.iter().any(refuses_relaying))
+}
+
+/// Whether a foreign recipient was refused because of the recipient. Postfix says "Relay access denied" (5xx, or 454 with
+/// Debian's `defer_unauth_destination`), others "relay not permitted"; a sender of our own may have been refused for itself.
+fn refuses_relaying(tried: &Tried) -> bool {
+    let of_recipient = tried.sent.last().is_some_and(|line| line.starts_with("RCPT"));
+    let says_so = tried.code() >= 400 && tried.reply.to_ascii_lowercase().contains("relay");
+    let nothing_else = tried.code() >= 500 && tried.name == "relay-empty-sender";
+    tried.name.starts_with("relay-") && of_recipient && (says_so || nothing_else)
 }
 
 fn smt_002(server: &Server<'_>) -> Judged {

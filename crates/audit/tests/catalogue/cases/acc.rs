@@ -275,7 +275,7 @@ pub(crate) const CASES: &[Case] = &[
         shows: "@example.org",
         passes: || aliases("@example.net @example.org\n"),
     },
-    Case { id: "ACC-017", fails: || aliases(""), shows: "abuse@example.org", passes: || aliases(ROLES) },
+    Case { id: "SMT-023", fails: || aliases(""), shows: "abuse@example.org", passes: || aliases(ROLES) },
     Case {
         id: "ACC-017",
         fails: || reports(aliases(ROLES)),

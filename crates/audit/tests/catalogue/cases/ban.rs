@@ -117,7 +117,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         id: "BAN-001",
         fails: || dump(SASL),
-        shows: "no jail counts failed logins over IMAP",
+        shows: "No jail of fail2ban counts failed logins over IMAP",
         passes: || both(""),
     },
     Case {
@@ -220,6 +220,18 @@ pub(super) const CASES: &[Case] = &[
         fails: || said(both(""), "fail2ban-client status", "Status\n`- Jail list:\tpostfix\n"),
         shows: "the running fail2ban does not have it",
         passes: || said(both(""), "fail2ban-client status", "Status\n`- Jail list:\tpostfix, dovecot\n"),
+    },
+    Case {
+        id: "BAN-004",
+        fails: || {
+            let mut facts = both("");
+            if let Some(Known::Is(dump)) = facts.said.get_mut("fail2ban-client -d") {
+                dump.stderr = "WARNING Have not found any log file for dovecot jail\n".into();
+            }
+            facts
+        },
+        shows: "Have not found any log file for dovecot jail",
+        passes: || both(""),
     },
     Case {
         id: "BAN-005",

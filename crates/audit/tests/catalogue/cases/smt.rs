@@ -77,6 +77,23 @@ pub(crate) const CASES: &[Case] = &[
         shows: "250 2.1.5 Ok",
         passes: || on_25("relay-plain", RCPT, "554 5.7.1 <mailward-audit@example.com>: Relay access denied"),
     },
+    // A policy service that may refuse is no guard; strangers in mynetworks are SMT-030's; Debian refuses with 454.
+    Case {
+        id: "SMT-001",
+        fails: || {
+            postfix(
+                "smtpd_relay_restrictions = check_policy_service unix:private/policy, permit, reject_unauth_destination\n",
+            )
+        },
+        shows: "permit",
+        passes: || postfix("mynetworks = 127.0.0.0/8 198.51.100.0/24\n"),
+    },
+    Case {
+        id: "SMT-001",
+        fails: || on_25("relay-plain", RCPT, "250 2.1.5 Ok"),
+        shows: "RCPT TO:<mailward-audit@example.com>",
+        passes: || on_25("relay-plain", RCPT, "454 4.7.1 <mailward-audit@example.com>: Relay access denied"),
+    },
     Case {
         id: "SMT-002",
         fails: || {
