@@ -158,6 +158,15 @@ impl Lab {
         self.options.dir.join("log/mail.log")
     }
 
+    /// Where a file of the mail host is on this machine; none if it is the machine's own.
+    #[must_use]
+    pub fn file(&self, path: &Path) -> Option<PathBuf> {
+        let private = files::PRIVATE.iter();
+        let mut folders =
+            private.filter_map(|(folder, place)| Some((folder, path.strip_prefix(place).ok()?)));
+        folders.next().map(|(folder, rest)| self.options.dir.join(folder).join(rest))
+    }
+
     /// The authority that signed the mail host's certificate.
     #[must_use]
     pub fn authority(&self) -> PathBuf {
