@@ -11,6 +11,7 @@ mod matrix;
 mod setup;
 mod test;
 mod tool;
+mod weaken;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,8 @@ enum Command {
     Lab(lab::Args),
     /// Every attack of the lab while Mailward guards its mail host.
     Matrix(matrix::Args),
+    /// Weaknesses of a mail server, one at a time, and what the audit finds.
+    Weaken(weaken::Args),
     /// Writes the bundled incident again, under examples/.
     Incident,
     /// Measures speed and memory, ours and the others'.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Matrix(args) => matrix::run(&args),
+        Command::Weaken(args) => weaken::run(&args),
         Command::Incident => lab::incident(),
         Command::Bench(args) => bench::run(&args),
         Command::Docs(args) => docs::run(&args),

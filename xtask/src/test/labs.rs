@@ -37,6 +37,14 @@ pub(super) fn own(run: &mut Run) -> Result<Outcome> {
     run.call(&mut run.cargo(&["xtask", "matrix", "--only", OWN])?)
 }
 
+pub(super) fn weakened(run: &mut Run) -> Result<Outcome> {
+    let missing = mailward_lab::missing();
+    if !missing.is_empty() {
+        return Ok(Outcome::Skipped(missing.join("; ")));
+    }
+    run.call(&mut run.cargo(&["xtask", "weaken"])?)
+}
+
 /// The independent lab.
 pub(super) fn referee(run: &mut Run) -> Result<Outcome> {
     let program = run.root().join("../shared/lab/lab");

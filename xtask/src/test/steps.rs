@@ -40,6 +40,12 @@ pub(super) const STEPS: &[Step] = &[
         run: labs::own,
     },
     Step {
+        name: "audit",
+        what: "a hardened mail server that is weakened in one way at a time, and what the audit finds",
+        minutes: 20,
+        run: labs::weakened,
+    },
+    Step {
         name: "referee",
         what: "the same in an independent lab, where there is one",
         minutes: 10,
