@@ -29,6 +29,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lab", &[]),
 ];
 
+/// What a room's tests may import besides.
+const OF_TESTS: &[(&str, &[&str])] = &[
+    // What the audit is told by the lab's real Postfix and Dovecot; the lab itself knows nothing of it.
+    ("lab", &["audit", "probe"]),
+];
+
 /// Rooms that know no clock, file, socket, environment, process or thread.
 const PURE: &[&str] = &["model", "parse", "detect", "decide", "report", "engine", "audit"];
 
@@ -75,8 +81,10 @@ fn the_manifests_are_the_arrow_table() {
         findings.extend(imports.difference(&allowed).map(|other| format!("{room} must not import {other}")));
         findings
             .extend(allowed.difference(&imports).map(|other| format!("{room} no longer imports {other}")));
+        let of_tests = OF_TESTS.iter().filter(|(name, _)| name == room).flat_map(|(_, names)| *names);
+        let of_tests: BTreeSet<_> = of_tests.map(|name| (*name).to_owned()).chain(allowed).collect();
         findings.extend(
-            tests.difference(&allowed).map(|other| format!("{room}'s tests must not import {other}")),
+            tests.difference(&of_tests).map(|other| format!("{room}'s tests must not import {other}")),
         );
     }
     none(&findings, "arrows between rooms (ARROWS in this file, ARCHITECTURE.md)");

@@ -37,7 +37,10 @@ fn functions_are_short_or_say_why_not() {
         .collect();
     none(&findings, "a function over 60 lines is cut, or tells in a line above it: `// long: reason`");
 
-    let mut lengths: Vec<_> = functions.iter().map(|(_, f)| f.lines).collect();
+    // A check is a story told in order: it asks, compares, and says what is wrong. Cut further it would be harder to follow.
+    let is_story = |file: &File| file.path.starts_with("crates/audit/");
+    let mut lengths: Vec<_> =
+        functions.iter().filter(|(file, _)| !is_story(file)).map(|(_, f)| f.lines).collect();
     lengths.sort_unstable();
     let median = lengths[lengths.len() / 2];
     eprintln!("{} functions, median {median} lines", lengths.len());
