@@ -67,10 +67,14 @@ pub(super) fn pop3(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
         speaker.talk.secured = Known::Is(offered);
     } else {
         let starttls = offered.iter().any(|line| line.eq_ignore_ascii_case("STLS"));
+        // Where USER is not offered (RFC 2449 section 6.3) it is refused, and Dovecot logs a failed login that may be banned.
+        let user = offered.iter().any(|line| line.eq_ignore_ascii_case("USER"));
         speaker.talk.plain = Known::Is(offered);
-        connection.send(b"USER mailward-audit\r\n")?;
-        let reply = connection.line()?;
-        speaker.tried("user-before-tls", false, &["USER mailward-audit"], &reply);
+        if user {
+            connection.send(b"USER mailward-audit\r\n")?;
+            let reply = connection.line()?;
+            speaker.tried("user-before-tls", false, &["USER mailward-audit"], &reply);
+        }
         if starttls {
             connection.send(b"STLS\r\n")?;
             if connection.line()?.starts_with("+OK") && secure(speaker, &mut connection) {

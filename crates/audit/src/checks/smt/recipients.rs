@@ -217,6 +217,13 @@ fn unlisted(postfix: &Postfix<'_>) -> Result<Vec<(String, String)>, Untold> {
     Ok(found)
 }
 
+/// Whether RCPT was refused because of who writes: Postfix waits for the recipient (smtpd_delay_reject).
+fn is_of_client(tried: &Tried) -> bool {
+    ["Sender address rejected", "Helo command rejected", "Client host rejected"]
+        .iter()
+        .any(|refusal| tried.reply.contains(refusal))
+}
+
 fn smt_022(server: &Server<'_>) -> Judged {
     let mut finding = Finding::new(Severity::Medium, "", "Mail with an empty sender is refused");
     let mut told = false;
@@ -225,7 +232,8 @@ fn smt_022(server: &Server<'_>) -> Judged {
         // 530: nothing is taken without TLS (RFC 3207 section 4), whoever sends.
         let refused_sender = tried.code() >= 500
             && tried.code() != 530
-            && tried.sent.last().is_some_and(|line| line.starts_with("MAIL"));
+            && (tried.sent.last().is_some_and(|line| line.starts_with("MAIL"))
+                || tried.reply.contains("<>: Sender address rejected"));
         if refused_sender {
             finding = finding.seen(format!("{place}, {}", tried.sent.join(", ")), tried.reply.clone());
         }
@@ -260,7 +268,7 @@ fn smt_023(server: &Server<'_>) -> Judged {
     for role in ["postmaster", "abuse"] {
         for (place, tried) in tried(server, role) {
             let of_recipient = tried.sent.last().is_some_and(|line| line.starts_with("RCPT"));
-            if !of_recipient || matches!(tried.code(), 400..=499) {
+            if !of_recipient || matches!(tried.code(), 400..=499) || is_of_client(tried) {
                 continue;
             }
             told += 1;
