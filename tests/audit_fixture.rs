@@ -56,7 +56,7 @@ const OVERLAY: &[(&str, &str, &str)] = &[
 const ALSO_TRUE: &[(&str, &str, &str)] = &[
     ("ACC-007", "", "admin@, sales@ and info@ are accounts"),
     (
-        "ACC-017",
+        "SMT-023",
         "",
         "example.net has neither postmaster@ nor abuse@; postfix-virtual.cf names example.org's only",
     ),

@@ -1,6 +1,6 @@
 //! Judges a mail server. [`Facts`] are what is so on it, collected elsewhere; [`Server`] understands them (the effective
 //! Postfix and Dovecot configuration, docker-mailserver's tree, DNS); a [`Check`] looks at the server for one weakness;
-//! [`judge`] asks all of them.
+//! [`judge()`] asks all of them.
 //!
 //! Pure: whatever a check needs to know of the world is a fact, the time included. So a server can be judged elsewhere, and
 //! a test is a few lines of configuration.

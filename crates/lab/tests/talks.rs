@@ -2,7 +2,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::print_stderr,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test panics where it fails, and says where it cannot run"
 )]
 

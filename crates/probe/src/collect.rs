@@ -49,7 +49,7 @@ pub fn collect(options: &Options, progress: &dyn Fn(&str)) -> Facts {
         let log = scope.spawn(|| log::read(&options.logs));
         let backups = scope.spawn(|| host::backups(&backup_directories(options), options.deep));
         progress("commands");
-        facts.said = commands::collect(&place, options.deployment);
+        facts.said = commands::collect(&place, options.deployment, options.active);
         progress("files");
         facts.files = files::collect(&tree, options.deployment, &wanted(options), &facts.said);
         progress("machine");

@@ -31,6 +31,8 @@ pub enum Of {
     Plain,
     /// On the machine that a container runs on, with `host ` before the key.
     Outside,
+    /// Wherever the mail server runs, if probes may leave a trace.
+    Active,
 }
 
 const fn every(line: &'static str) -> Command {
@@ -59,7 +61,8 @@ pub const COMMANDS: &[Command] = &[
     every("doveconf -n"),
     every("doveconf -d"),
     every("doveadm who"),
-    every("doveadm quota get -A"),
+    // It makes mail folders for accounts that never logged in (Dovecot 2.3).
+    Command { line: "doveadm quota get -A", more: &[], of: Of::Active },
     every("dovecot --version"),
     every("nft -j list ruleset"),
     every("iptables-save"),
@@ -97,8 +100,9 @@ const MOST: usize = 8 << 20;
 const LIMITS: Limits = Limits { timeout: PATIENCE, max_output: MOST };
 
 /// Runs those that apply.
-pub(crate) fn collect(place: &Place, deployment: Deployment) -> BTreeMap<String, Known<Said>> {
-    let inside: Vec<&Command> = COMMANDS.iter().filter(|command| applies(command.of, deployment)).collect();
+pub(crate) fn collect(place: &Place, deployment: Deployment, active: bool) -> BTreeMap<String, Known<Said>> {
+    let inside: Vec<&Command> =
+        COMMANDS.iter().filter(|command| applies(command.of, deployment, active)).collect();
     let mut said = run(place, inside.into_iter().map(|command| (command.line.to_owned(), command.call())));
     if !place.is_here() {
         let outside = COMMANDS.iter().filter(|command| command.of == Of::Outside);
@@ -115,12 +119,13 @@ pub(crate) fn collect(place: &Place, deployment: Deployment) -> BTreeMap<String,
     said
 }
 
-const fn applies(of: Of, deployment: Deployment) -> bool {
+const fn applies(of: Of, deployment: Deployment, active: bool) -> bool {
     match of {
         Of::Every => true,
         Of::Dms => matches!(deployment, Deployment::DockerMailserver),
         Of::Plain => matches!(deployment, Deployment::Plain),
         Of::Outside => false,
+        Of::Active => active,
     }
 }
 

@@ -8,7 +8,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use mailward_audit::facts::Deployment;
 use mailward_audit::{Facts, Known, Server, Severity, judge};
@@ -137,22 +136,12 @@ fn below(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn this_machine_is_read_in_two_seconds() {
-    let started = Instant::now();
-    let facts = collect(&Options::default(), &|step| eprintln!("{:?} {step}", started.elapsed()));
-    let took = started.elapsed();
-    eprintln!(
-        "{took:?}; {} commands, {} files, {} bytes",
-        facts.said.len(),
-        facts.files.len(),
-        serde_json::to_string(&facts).unwrap().len()
-    );
+fn this_machine_is_read() {
+    let facts = collect(&Options::default(), &|_| {});
     assert!(matches!(facts.host.processes, Known::Is(ref all) if !all.is_empty()));
     assert!(facts.host.listeners.known().is_some());
     let file = facts.file("/etc/os-release").unwrap().unwrap();
     assert_eq!((file.owner.as_str(), file.link.as_deref()), ("root", Some("../usr/lib/os-release")));
-    assert!(took.as_secs() < 10, "took {took:?}");
-    eprintln!("{:?}", found(&facts));
 }
 
 /// Files with a password each, and what they say; mounted at the places where people have them.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use mailward_audit::facts::{MailProtocol, TlsPort};
 use mailward_probe::tls::{Options, Roots, Target, probe};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
 /// Programs without which there is nothing to probe.
@@ -100,19 +102,18 @@ impl Pki {
     }
 }
 
-/// A server that ends with the test.
+/// A server that ends with the test, with all its processes: they are a group. Asked to stop, Postfix would log that first, and wait
+/// for a logger that may be gone.
 pub(crate) struct Running {
     child: Child,
-    stop: Option<Command>,
     _folder: TempDir,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(stop) = &mut self.stop {
-            _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            _ = kill_process_group(group, Signal::KILL);
         }
-        _ = self.child.kill();
         _ = self.child.wait();
     }
 }
@@ -161,11 +162,10 @@ pub(crate) fn postfix(pki: &Pki, starttls: u16, implicit: u16, settings: &str) -
         .args(["-c", &at("etc"), "start-fg"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .expect("postfix starts");
-    let mut stop = Command::new("/usr/sbin/postfix");
-    stop.args(["-c", &at("etc"), "stop"]);
-    let running = Running { child, stop: Some(stop), _folder: folder };
+    let running = Running { child, _folder: folder };
     wait_for(&[starttls, implicit]);
     running
 }
@@ -191,11 +191,10 @@ pub(crate) fn dovecot(pki: &Pki, starttls: u16, implicit: u16, pop3: u16, settin
         .args(["-F", "-c", &at("dovecot.conf")])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .expect("dovecot starts");
-    let mut stop = Command::new("/usr/sbin/dovecot");
-    stop.args(["-c", &at("dovecot.conf"), "stop"]);
-    let running = Running { child, stop: Some(stop), _folder: folder };
+    let running = Running { child, _folder: folder };
     wait_for(&[starttls, implicit, pop3]);
     running
 }
