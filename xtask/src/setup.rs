@@ -37,19 +37,20 @@ const PACKAGES: &[Package] = &[
     ("openssl", "the lab's certificate authority"),
     ("logrotate", "rotates logs under the reader"),
     ("rsyslog", "the lab's other logger"),
+    ("fail2ban", "jails for the audit to judge, and a peer: fail2ban-regex"),
+    ("nsd", "a name server for the audit's questions"),
     ("chromium", "looks at the pages that reports make"),
     ("curl", "talks to the control socket independently of us"),
 ];
 
 const BENCH_PACKAGES: &[Package] = &[
-    ("fail2ban", "a peer: fail2ban-regex"),
     ("sshguard", "a peer: sshg-parser"),
     ("pflogsumm", "a peer: summaries of Postfix logs"),
     ("ripgrep", "the speed that searching has"),
 ];
 
 /// Services that come with the packages. None of them is wanted on a developer's machine.
-const SERVICES: &[&str] = &["postfix", "dovecot", "nftables", "rsyslog", "fail2ban", "sshguard"];
+const SERVICES: &[&str] = &["postfix", "dovecot", "nftables", "rsyslog", "fail2ban", "nsd", "sshguard"];
 
 /// A cargo tool, the command that shows whether it is there, and what needs it.
 const CARGO_TOOLS: &[(&str, &str)] = &[
