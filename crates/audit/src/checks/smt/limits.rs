@@ -316,7 +316,10 @@ fn smt_029(server: &Server<'_>) -> Judged {
             Err(_) if !server.facts.about.remote && talks(server, MailService::Smtp).next().is_none() => {
                 return not_applicable("nobody listens on port 25 of this machine");
             }
-            Err(Untold::NotApplicable(_)) => finding = finding.seen(place, "nobody listens"),
+            Err(Untold::NotApplicable(_)) => {
+                finding =
+                    finding.seen(place, "nobody listens, or the server has banned the address that asks")
+            }
             Err(Untold::CouldNotTell(why)) => finding = finding.seen(place, why),
         }
     }
