@@ -47,7 +47,8 @@ fn unread(severity: Severity, subject: &str, sets: &[&Assignment]) -> Finding {
     let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
     let lines: Vec<&str> = sets.iter().map(|set| set.line.as_str()).collect();
     let file = file_of(sets);
-    let advice: Vec<String> = sets.iter().filter_map(|set| place_for(set)).collect();
+    let mut advice: Vec<String> = sets.iter().filter_map(|set| place_for(set)).collect();
+    advice.dedup();
     let advice =
         format!("Take the lines out.{}{}", if advice.is_empty() { "" } else { " " }, advice.join(" "));
     let told = if names.len() == 1 {
@@ -89,9 +90,8 @@ fn place_for(set: &Assignment) -> Option<String> {
         return Some(format!("`{name}` is probably meant to be `{known}`."));
     }
     if harm(set).is_some() || name.contains("TLS") || name.contains("SSL") {
-        return (name.contains("TLS") || name.contains("SSL")).then(|| {
-            format!("`TLS_LEVEL=modern`, the default, already demands TLS 1.2; `{name}` is not needed.")
-        });
+        return (name.contains("TLS") || name.contains("SSL"))
+            .then(|| "`TLS_LEVEL=modern`, the default, already demands TLS 1.2.".to_owned());
     }
     let (file, setting) = own_name(name)?;
     Some(format!("If `{name}` is wanted, write `{setting} = {}` into {file}.", set.value))

@@ -318,7 +318,7 @@ fn smt_029(server: &Server<'_>) -> Judged {
             }
             Err(Untold::NotApplicable(_)) => {
                 finding =
-                    finding.seen(place, "nobody listens, or the server has banned the address that asks")
+                    finding.seen(place, "nobody listens, or the server has banned the address that asks");
             }
             Err(Untold::CouldNotTell(why)) => finding = finding.seen(place, why),
         }
