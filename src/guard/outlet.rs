@@ -54,9 +54,16 @@ impl Outlet {
         self.shared.changed.notify_all();
     }
 
-    /// Waits until everything is written, but not for ever.
-    pub(super) fn finish(&self, patience: Duration) {
+    /// Takes the last line, after all that waits: a reader that has just gone on hears it, too. Waits until it is
+    /// written, but not for ever.
+    pub(super) fn last(&self, text: &str, patience: Duration) {
         let deadline = Instant::now() + patience;
+        self.finish(deadline);
+        self.line(text);
+        self.finish(deadline);
+    }
+
+    fn finish(&self, deadline: Instant) {
         let mut queue = self.shared.lock();
         while queue.busy || !queue.waiting.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -136,11 +143,9 @@ mod tests {
         for _ in 0..3 * room {
             outlet.line(&line);
         }
-        outlet.finish(Duration::ZERO);
+        outlet.finish(Instant::now());
         drop(go);
-        outlet.finish(Duration::from_secs(30));
-        outlet.line("afterwards");
-        outlet.finish(Duration::from_secs(30));
+        outlet.last("afterwards", Duration::from_secs(30));
         let text = String::from_utf8(heard.try_iter().flatten().collect()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         let told: Vec<&&str> = lines.iter().filter(|line| line.ends_with("lost")).collect();

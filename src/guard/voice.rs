@@ -79,8 +79,7 @@ impl Voice {
 
     /// Says the last thing, and waits a little until it is heard.
     pub(super) fn last(&self, text: &str) {
-        self.say(text);
-        self.outlet.finish(PATIENCE);
+        self.outlet.last(&note(self.json, text), PATIENCE);
     }
 
     fn record(&self, record: &Record, aloud: bool) {
