@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::plan::Change;
+
 /// How bad a weakness is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -72,8 +74,10 @@ pub struct Evidence {
 pub struct Remedy {
     /// What to do, in a sentence.
     pub advice: String,
-    /// The edits, in order.
+    /// The edits that a person makes, in order.
     pub edits: Vec<Edit>,
+    /// The changes that `mailward harden` makes; they are shown as edits, too.
+    pub changes: Vec<Change>,
     /// The command that puts them in force.
     pub apply: String,
     /// The command that shows that it worked.
@@ -152,6 +156,13 @@ impl Remedy {
     pub fn edit(mut self, target: impl Into<String>, remove: &[&str], add: &[&str]) -> Self {
         let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
         self.edits.push(Edit { target: target.into(), remove: lines(remove), add: lines(add) });
+        self
+    }
+
+    /// With a change.
+    #[must_use]
+    pub fn change(mut self, change: Change) -> Self {
+        self.changes.push(change);
         self
     }
 

@@ -16,6 +16,7 @@ pub mod fail2ban;
 mod finding;
 pub mod firewall;
 mod judge;
+pub mod plan;
 pub mod postfix;
 pub mod questions;
 pub mod records;

@@ -1,0 +1,65 @@
+//! What shall be changed, in which order and why. A plan is made from facts alone, changes nothing, and is carried out by `apply`:
+//! one executor for hardening, accounts, incidents.
+
+mod change;
+
+use serde::{Deserialize, Serialize};
+
+pub use change::{Change, Program};
+
+/// What shall be changed. It is not changed itself once it is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What it is for, in a few words: `harden`, `account disable nora@example.org`.
+    pub title: String,
+    /// When the facts were collected that it was made from, RFC 3339 in UTC.
+    pub facts: String,
+    /// The changes, in order.
+    pub steps: Vec<Step>,
+    /// Records that only a person can publish.
+    pub publish: Vec<Publish>,
+    /// What is wrong and needs a person's decision.
+    pub by_hand: Vec<ByHand>,
+}
+
+/// A change, and why it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The change.
+    pub change: Change,
+    /// The findings that ask for it. Afterwards none of them may be there any more.
+    pub reasons: Vec<Reason>,
+}
+
+/// A finding that asks for a change.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reason {
+    /// The check: `TLS-001`.
+    pub check: String,
+    /// What has the weakness, as in the finding.
+    pub subject: String,
+    /// What is wrong, in a sentence.
+    pub summary: String,
+}
+
+/// A record to publish in the DNS.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Publish {
+    /// The whole name, with a dot at its end.
+    pub name: String,
+    /// Its type: `TXT`.
+    pub kind: String,
+    /// Its data.
+    pub value: String,
+    /// The finding that asks for it.
+    pub reason: Reason,
+}
+
+/// A finding that no plan mends by itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ByHand {
+    /// The finding.
+    pub reason: Reason,
+    /// What to do.
+    pub advice: String,
+}
