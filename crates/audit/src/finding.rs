@@ -130,6 +130,16 @@ impl Finding {
         self
     }
 
+    /// With settings seen where they stand; the last one is the cause.
+    #[must_use]
+    pub fn all_set(mut self, settings: impl IntoIterator<Item = (String, String)>) -> Self {
+        for (place, seen) in settings {
+            self.cause.clone_from(&place);
+            self.evidence.push(Evidence { place, seen });
+        }
+        self
+    }
+
     /// With what to do.
     #[must_use]
     pub fn remedy(mut self, remedy: Remedy) -> Self {

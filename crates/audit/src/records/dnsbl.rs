@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::is_within;
+use crate::postfix::restrictions::LISTS;
 use crate::{Server, Untold};
 
 /// What a list is about.
@@ -237,7 +238,7 @@ pub fn used(server: &Server<'_>) -> Result<Vec<(Use, String)>, Untold> {
         );
     }
     for service in postfix.smtpd() {
-        for parameter in RESTRICTIONS {
+        for parameter in LISTS {
             let Ok(effective) = postfix.in_service(service, parameter) else { continue };
             let place = format!("{parameter} ({})", effective.place);
             found.extend(in_restrictions(&effective.value).into_iter().map(|list| (list, place.clone())));
@@ -247,14 +248,3 @@ pub fn used(server: &Server<'_>) -> Result<Vec<(Use, String)>, Untold> {
     found.retain(|(list, place)| seen.insert((list.text.clone(), place.clone())));
     Ok(found)
 }
-
-/// Where restrictions stand.
-const RESTRICTIONS: &[&str] = &[
-    "smtpd_client_restrictions",
-    "smtpd_helo_restrictions",
-    "smtpd_sender_restrictions",
-    "smtpd_relay_restrictions",
-    "smtpd_recipient_restrictions",
-    "smtpd_data_restrictions",
-    "smtpd_end_of_data_restrictions",
-];

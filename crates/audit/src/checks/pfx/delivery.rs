@@ -2,7 +2,7 @@
 
 use super::{and, mend};
 use crate::check::{not_applicable, pass};
-use crate::postfix::{Postfix, elements, logical_lines};
+use crate::postfix::{Logical, Postfix, elements, logical_lines};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Server, Severity, Untold};
 
 pub(super) static PFX_017: Check = Check {
@@ -80,21 +80,28 @@ fn pfx_017(server: &Server<'_>) -> Judged {
     ))
 }
 
+/// The lines of the alias files that are known, with their places.
+fn alias_lines(server: &Server<'_>, postfix: &Postfix<'_>) -> Result<Vec<(String, String)>, Untold> {
+    let maps = postfix.need("alias_maps")?;
+    let paths = elements(&maps).into_iter().filter_map(|map| map.split_once(':')).map(|(_, path)| path);
+    let mut lines = Vec::new();
+    for path in paths.filter(|path| path.starts_with('/')) {
+        let Ok(Some(text)) = server.facts.text(path) else { continue };
+        let placed = |line: Logical| (format!("{path}:{}", line.line), line.text);
+        lines.extend(logical_lines(text).into_iter().map(placed));
+    }
+    Ok(lines)
+}
+
 /// Files that aliases deliver to, with the line. Programs and lists that others may change are ACC-019's.
 fn aliased(server: &Server<'_>, postfix: &Postfix<'_>) -> Result<Vec<(String, String)>, Untold> {
     let mut found = Vec::new();
-    for name in elements(&postfix.need("alias_maps")?) {
-        let Some((_, path)) = name.split_once(':').filter(|(_, path)| path.starts_with('/')) else {
-            continue;
-        };
-        let Ok(Some(text)) = server.facts.text(path) else { continue };
-        for line in logical_lines(text) {
-            let Some((_, targets)) = line.text.split_once(':') else { continue };
-            for target in targets.split(',').map(str::trim) {
-                let file = target.trim_matches('"').split_whitespace().next().unwrap_or_default();
-                if file.starts_with('/') && file != "/dev/null" {
-                    found.push((format!("{path}:{}", line.line), file.to_owned()));
-                }
+    for (place, line) in alias_lines(server, postfix)? {
+        let Some((_, targets)) = line.split_once(':') else { continue };
+        for target in targets.split(',').map(str::trim) {
+            let file = target.trim_matches('"').split_whitespace().next().unwrap_or_default();
+            if file.starts_with('/') && file != "/dev/null" {
+                found.push((place.clone(), file.to_owned()));
             }
         }
     }
@@ -274,19 +281,12 @@ fn pfx_026(server: &Server<'_>) -> Judged {
 
 fn outside_aliases(server: &Server<'_>, postfix: &Postfix<'_>) -> Result<Vec<(String, String)>, Untold> {
     let mut found = Vec::new();
-    for name in elements(&postfix.need("alias_maps")?) {
-        let Some((_, path)) = name.split_once(':').filter(|(_, path)| path.starts_with('/')) else {
-            continue;
-        };
-        let Ok(Some(text)) = server.facts.text(path) else { continue };
-        for line in logical_lines(text) {
-            let targets = line.text.split_once(':').map(|(_, targets)| targets).unwrap_or_default();
-            let address = |target: &&str| target.contains('@') && !target.contains(['|', '/', ':']);
-            for target in targets.split(',').map(str::trim).filter(address) {
-                if is_outside(postfix, target) == Ok(true) {
-                    found.push((format!("{path}:{}", line.line), line.text.clone()));
-                }
-            }
+    for (place, line) in alias_lines(server, postfix)? {
+        let targets = line.split_once(':').map(|(_, targets)| targets).unwrap_or_default();
+        let address = |target: &&str| target.contains('@') && !target.contains(['|', '/', ':']);
+        let outside = targets.split(',').map(str::trim).filter(address);
+        for _ in outside.filter(|target| is_outside(postfix, target) == Ok(true)) {
+            found.push((place.clone(), line.clone()));
         }
     }
     Ok(found)

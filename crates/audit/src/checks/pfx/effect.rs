@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{and, mend};
 use crate::check::{not_applicable, pass};
 use crate::facts::{Known, Process};
-use crate::postfix::restrictions::Rule;
+use crate::postfix::restrictions::{LISTS, Rule};
 use crate::postfix::{Kind, Origin, Postfix, Role, Service, boolean, elements};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
@@ -44,16 +44,6 @@ pub(super) static PFX_007: Check = Check {
     references: &["https://www.postfix.org/POSTSCREEN_README.html"],
     judge: pfx_007,
 };
-
-const LISTS: [&str; 7] = [
-    "smtpd_client_restrictions",
-    "smtpd_helo_restrictions",
-    "smtpd_sender_restrictions",
-    "smtpd_relay_restrictions",
-    "smtpd_recipient_restrictions",
-    "smtpd_data_restrictions",
-    "smtpd_end_of_data_restrictions",
-];
 
 fn pfx_005(server: &Server<'_>) -> Judged {
     let postfix = server.postfix()?;

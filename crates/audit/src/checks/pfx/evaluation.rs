@@ -2,6 +2,7 @@
 
 use super::{and, mend};
 use crate::check::{could_not_tell, not_applicable, pass};
+use crate::postfix::restrictions::LISTS;
 use crate::postfix::{Postfix, Role, elements};
 use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
@@ -51,15 +52,7 @@ fn judges(postfix: &Postfix<'_>) -> Result<Option<Judges>, Untold> {
     };
     let milters = postfix.in_service(mx, "smtpd_milters")?;
     let mut policies = Vec::new();
-    for list in [
-        "smtpd_client_restrictions",
-        "smtpd_helo_restrictions",
-        "smtpd_sender_restrictions",
-        "smtpd_relay_restrictions",
-        "smtpd_recipient_restrictions",
-        "smtpd_data_restrictions",
-        "smtpd_end_of_data_restrictions",
-    ] {
+    for list in LISTS {
         let rules = postfix.rules_of(mx, list)?;
         policies.extend(
             rules

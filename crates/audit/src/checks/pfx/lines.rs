@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{and, mend};
 use crate::check::{could_not_tell, not_applicable};
 use crate::facts::{Deployment, Known};
+use crate::postfix::restrictions::LISTS;
 use crate::postfix::{MainCf, Postfix, usual_parameters};
 use crate::{Check, Evidence, Facts, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
@@ -131,23 +132,12 @@ fn at(file: &str, line: usize, text: &str) -> Evidence {
     Evidence { place: format!("{file}:{line}"), seen: text.to_owned() }
 }
 
-const LISTS: [&str; 8] = [
-    "smtpd_client_restrictions",
-    "smtpd_helo_restrictions",
-    "smtpd_sender_restrictions",
-    "smtpd_relay_restrictions",
-    "smtpd_recipient_restrictions",
-    "smtpd_data_restrictions",
-    "smtpd_end_of_data_restrictions",
-    "smtpd_etrn_restrictions",
-];
-
 /// A restriction that smtpd does not know: it answers 451 to everybody who gets that far.
 fn unknown_rules(server: &Server<'_>) -> Result<Option<Finding>, Untold> {
     let postfix = server.postfix()?;
     let mut evidence = Vec::new();
     for service in postfix.smtpd() {
-        for list in LISTS {
+        for list in LISTS.into_iter().chain(["smtpd_etrn_restrictions"]) {
             let effective = postfix.in_service(service, list)?;
             for rule in postfix.rules_of(service, list)? {
                 if !postfix.knows_rule(service, &rule)? {

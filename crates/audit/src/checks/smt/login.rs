@@ -119,16 +119,7 @@ fn smt_004(server: &Server<'_>) -> Judged {
         }
         Ok(found)
     });
-    let judged = match judged {
-        Ok(found) => {
-            for (place, seen) in found {
-                finding.cause.clone_from(&place);
-                finding = finding.seen(place, seen);
-            }
-            Ok(())
-        }
-        Err(why) => Err(why),
-    };
+    let judged = judged.map(|found| finding = finding.clone().all_set(found));
     if finding.evidence.is_empty() {
         let seen = smtp_talks(server).count();
         return match judged {

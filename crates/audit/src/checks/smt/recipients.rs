@@ -158,12 +158,7 @@ fn smt_021(server: &Server<'_>) -> Judged {
     }
     let judged = server.postfix().and_then(|postfix| unlisted(postfix));
     match judged {
-        Ok(found) => {
-            for (place, seen) in found {
-                finding.cause.clone_from(&place);
-                finding = finding.seen(place, seen);
-            }
-        }
+        Ok(found) => finding = finding.all_set(found),
         Err(why) if !told => return Err(why),
         Err(_) => {}
     }

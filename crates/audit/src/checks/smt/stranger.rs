@@ -225,12 +225,7 @@ fn smt_009(server: &Server<'_>) -> Judged {
         Ok(found)
     });
     match judged {
-        Ok(found) => {
-            for (place, seen) in found {
-                finding.cause.clone_from(&place);
-                finding = finding.seen(place, seen);
-            }
-        }
+        Ok(found) => finding = finding.all_set(found),
         Err(why) if !told => return Err(why),
         Err(_) => {}
     }

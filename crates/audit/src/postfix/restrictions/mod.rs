@@ -114,8 +114,8 @@ impl core::fmt::Display for End {
     }
 }
 
-/// The lists that decide on a recipient, in the order in which a client meets them.
-const LISTS: [&str; 7] = [
+/// The lists that decide on a message, in the order in which a client meets them.
+pub const LISTS: [&str; 7] = [
     "smtpd_client_restrictions",
     "smtpd_helo_restrictions",
     "smtpd_sender_restrictions",
