@@ -51,7 +51,7 @@ pub struct Mount {
 
 impl Compose {
     /// The service whose image is docker-mailserver's, or that mounts its config volume.
-    pub(super) fn read(file: &str, text: &str, dot_env: &[Assignment]) -> Result<Option<Self>, String> {
+    pub(crate) fn read(file: &str, text: &str, dot_env: &[Assignment]) -> Result<Option<Self>, String> {
         let root = Node::read(text)?;
         let Some(services) = root.get("services") else { return Ok(None) };
         let Some((name, node)) = services.entries().find(|(_, node)| is_mail_server(node)) else {
@@ -124,7 +124,7 @@ impl Compose {
     }
 
     /// The assignments of `environment:`.
-    pub(super) fn environment(&self) -> Vec<Assignment> {
+    pub(crate) fn environment(&self) -> Vec<Assignment> {
         let Some(node) = self.node.get("environment") else { return Vec::new() };
         let pairs: Vec<(String, String, &Node)> = match &node.value {
             Value::Map(_) => node

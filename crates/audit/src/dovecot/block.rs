@@ -145,6 +145,11 @@ impl<'a> Line<'a> {
     }
 }
 
+/// Whether a line is one that [`Block::parse`] keeps, or nothing.
+pub(crate) fn is_understood(line: &str) -> bool {
+    matches!(Line::read(line), Line::Open(..) | Line::Close | Line::Set(..)) || line.trim().is_empty()
+}
+
 fn is_key(key: &str) -> bool {
     !key.is_empty() && !key.contains(char::is_whitespace)
 }

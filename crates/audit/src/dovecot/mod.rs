@@ -21,6 +21,7 @@ pub use names::{is_yes, seconds};
 pub use scheme::{Strength, strength};
 pub use source::Assignment;
 
+pub(crate) use block::is_understood;
 pub(crate) use names::{before_2_4, since_2_4};
 
 /// Where the configuration is when `doveconf` does not say so.

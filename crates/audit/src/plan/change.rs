@@ -46,6 +46,18 @@ pub enum Change {
         /// Its value; none leaves it to its default.
         value: Option<String>,
     },
+    /// A setting of any other program, in a file of its own syntax: `name = value` in sections for fail2ban and systemd,
+    /// `name = value;` for amavis and Rspamd, `name value` for `OpenDKIM`, `ClamAV`, `SpamAssassin` and the like.
+    Setting {
+        /// The file, as the mail server's programs see it.
+        file: String,
+        /// The section that it stands in; empty in files without sections.
+        section: String,
+        /// Its name as written: `maxretry`, `$final_virus_destiny`, `score BAYES_99`.
+        name: String,
+        /// Its value as written; none leaves it to its default.
+        value: Option<String>,
+    },
     /// Lines of a text file: a table, a drop-in, a script.
     Lines {
         /// The file, as the mail server's programs see it.
@@ -94,6 +106,10 @@ pub enum Program {
     Fail2ban,
     /// logrotate.
     Logrotate,
+    /// rsyslog.
+    Rsyslog,
+    /// systemd.
+    Systemd,
     /// Nobody: what is in the file holds at once.
     Nobody,
 }

@@ -2,10 +2,13 @@
 //! one executor for hardening, accounts, incidents.
 
 mod change;
+pub mod edit;
+mod layout;
 
 use serde::{Deserialize, Serialize};
 
 pub use change::{Change, Program};
+pub use layout::Layout;
 
 /// What shall be changed. It is not changed itself once it is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,45 @@
+//! Lines of any text file.
+
+use super::Clash;
+use super::text::Text;
+
+/// Takes lines out and puts others in: in place of the first one taken out, or at the end. What is so already stays.
+pub(super) fn replace(file: &str, mut text: Text, remove: &[String], add: &[String]) -> Result<Text, Clash> {
+    if is_done(&text, remove, add) {
+        return Ok(text);
+    }
+    let mut gone = Vec::new();
+    for line in remove {
+        let found = text.lines().find(|(at, known)| known == line && !gone.contains(at));
+        let Some((at, _)) = found else {
+            return Err(Clash::Missing { file: file.to_owned(), line: line.clone() });
+        };
+        gone.push(at);
+    }
+    let at = gone.first().copied().unwrap_or_else(|| end(&text));
+    let before = gone.iter().filter(|gone| **gone < at).count();
+    text.remove(&gone);
+    text.insert(at - before, add.iter().cloned());
+    Ok(text)
+}
+
+/// Whether nothing that is to go is there any more, and what is to come stands together.
+fn is_done(text: &Text, remove: &[String], add: &[String]) -> bool {
+    let lines: Vec<&str> = text.lines().map(|(_, line)| line).collect();
+    let gone = |line: &String| add.contains(line) || !lines.contains(&line.as_str());
+    let there = add.is_empty() || lines.windows(add.len()).any(|part| part.iter().eq(add.iter()));
+    // To take out what is not there, and to put nothing in, is a mistake and no work done before.
+    there && remove.iter().all(gone) && !(add.is_empty() && !remove.is_empty())
+}
+
+/// Behind the last line; before the `1;` that ends a file of Perl.
+fn end(text: &Text) -> usize {
+    let last = text.lines().rev().find(|(_, line)| !line.trim().is_empty());
+    last.filter(|(_, line)| is_true(line)).map_or(text.len(), |(at, _)| at)
+}
+
+/// Whether a line is the true value that a file of Perl must end in.
+pub(super) fn is_true(line: &str) -> bool {
+    let line = line.trim_start();
+    line.strip_prefix("1;").is_some_and(|rest| rest.trim().is_empty() || rest.trim().starts_with('#'))
+}
