@@ -17,4 +17,4 @@ pub mod tls;
 
 pub use collect::{Options, collect};
 pub use files::{Mount, Tree};
-pub use place::{Call, Place};
+pub use place::{Call, Place, is_installed};

@@ -140,6 +140,12 @@ fn behind(said: Said) -> Known<Said> {
     }
 }
 
+/// Whether a program is on this machine, where programs are looked up.
+#[must_use]
+pub fn is_installed(program: &str) -> bool {
+    look_up(program).is_some_and(|path| path.is_file())
+}
+
 /// A program by absolute path, if it is there.
 fn look_up(program: &str) -> Option<PathBuf> {
     if program.starts_with('/') {

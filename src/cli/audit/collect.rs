@@ -142,18 +142,19 @@ impl Place {
             _ => None,
         };
         let looks = named.is_none() && settings.audit.compose_file == Auto::Auto;
-        // Anybody may write a Compose file into his home directory.
-        let found = if looks { look(&Host::this(), None).containers } else { Vec::new() };
-        let container: Option<Container> = found.into_iter().find(|container| container.trusted);
-        let log = container.as_ref().and_then(|container| container.log.clone());
-        let compose = named.or_else(|| container.map(|container| container.compose));
         let asked = match (&scope.prefix, &scope.container, &settings.audit.prefix) {
-            (Some(words), ..) => Some(words.split_whitespace().map(str::to_owned).collect()),
+            (Some(words), ..) => Some(words.split_whitespace().map(str::to_owned).collect::<Vec<_>>()),
             (None, Some(name), _) => Some(docker(name)),
             (None, None, Auto::Set(prefix)) => Some(prefix.clone()),
             (None, None, Auto::Auto) => None,
         };
-        let prefix: Vec<String> = asked.unwrap_or_else(|| {
+        let found = if looks { look(&Host::this(), None).containers } else { Vec::new() };
+        // Anybody may write a Compose file into his home directory; and one without Docker is a copy, or an example.
+        let runs = asked.is_some() || mailward_probe::is_installed("docker");
+        let container: Option<Container> = found.into_iter().find(|container| container.trusted && runs);
+        let log = container.as_ref().and_then(|container| container.log.clone());
+        let compose = named.or_else(|| container.map(|container| container.compose));
+        let prefix = asked.unwrap_or_else(|| {
             compose.as_deref().map(|path| docker(&container_name(path))).unwrap_or_default()
         });
         let deployment = if compose.is_some() { Deployment::DockerMailserver } else { Deployment::Plain };

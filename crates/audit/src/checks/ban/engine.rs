@@ -114,12 +114,12 @@ pub(super) fn aggressive(facts: &Facts) -> Remedy {
     let lines = ["[postfix]", "enabled = true", "mode = aggressive", "", "[dovecot]", "enabled = true"];
     match facts.about.deployment {
         Deployment::DockerMailserver => {
-            Remedy::new("Let the jail count broken handshakes and early talkers too.")
+            Remedy::new("Turn on the jails of Postfix, in their widest mode, and of Dovecot.")
                 .add("/tmp/docker-mailserver/fail2ban-jail.cf", &lines)
                 .apply("docker compose up -d --force-recreate")
                 .prove("docker exec mailserver fail2ban-client -d")
         }
-        Deployment::Plain => Remedy::new("Let the jail count broken handshakes and early talkers too.")
+        Deployment::Plain => Remedy::new("Turn on the jails of Postfix, in their widest mode, and of Dovecot.")
             .add("/etc/fail2ban/jail.d/mail.local", &lines)
             .apply("fail2ban-client reload")
             .prove("fail2ban-client -d"),
