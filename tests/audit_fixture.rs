@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mailward_audit::{Facts, Finding, Judged, Outcome, find, judge};
+use mailward_audit::{Facts, Finding, Judged, Outcome, Server, find, judge, services};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mailward");
@@ -102,13 +102,16 @@ const RIGHT: &[(&str, &[&str])] = &[
     ("postscreen.greet", &["PFX-007"]),
     ("relay.closed", &["SMT-001", "SMT-002", "SMT-030", "DMS-004"]),
     ("smtp_smuggling.closed", &["SMT-014"]),
+    // Valid, not about to end, with the server's name, and with the key that belongs to it: all of it told by the files.
+    ("tls.certificate", &["CRT-001", "CRT-002", "CRT-004", "CRT-007", "CRT-014"]),
     // The guessers' bans are in the loaded firewall, and nobody who logs in or delivers is banned.
     ("bans", &["BAN-005", "BAN-010"]),
 ];
 
 /// What is known to be right, and is only told where ports or the DNS are asked: it must not fail.
 const NOT_WRONG: &[(&str, &[&str])] = &[
-    ("tls.certificate", &["CRT-001", "CRT-002", "CRT-003", "CRT-014"]),
+    // The authority is the fixture's own.
+    ("tls.certificate", &["CRT-003"]),
     ("dkim.keys", &["DKM-001", "DKM-002", "DKM-009"]),
 ];
 
@@ -261,7 +264,38 @@ fn the_incident_is_understood() {
             assert!(!matches!(judged, Ok(Outcome::Fail(_))), "{name}: {id} {judged:?}");
         }
     }
+    the_certificate_is_told(&fixture, &facts);
+    everything_runs(&fixture, &facts);
     nobody_came_in(&fixture, &facts);
+}
+
+/// What the fixture says of something that is right.
+fn right(fixture: &Path, id: &str) -> Value {
+    let expected: Value = serde_json::from_slice(&fs::read(fixture.join("expected.json")).unwrap()).unwrap();
+    let all = expected.get("positive_findings").and_then(Value::as_array).unwrap();
+    all.iter().find(|value| value.get("id").and_then(Value::as_str) == Some(id)).unwrap().clone()
+}
+
+/// The report shows whose certificate it is and how long it holds.
+fn the_certificate_is_told(fixture: &Path, facts: &Facts) {
+    let told = right(fixture, "tls.certificate");
+    let told = told.get("evidence").and_then(Value::as_str).unwrap();
+    let Ok(Outcome::Pass(shown)) = judged(facts, "CRT-001") else { panic!("CRT-001") };
+    for part in ["mail.example.org", "CN=E7", "2025-10-09", "2026-01-07"] {
+        assert!(told.contains(part) && shown.contains(part), "{part}: {shown}");
+    }
+}
+
+/// What the configuration turned on is what supervisor says is running.
+fn everything_runs(fixture: &Path, facts: &Facts) {
+    let told = right(fixture, "services.running");
+    let told = told.get("evidence").and_then(Value::as_str).unwrap();
+    let names = told.split_once(": ").unwrap().1.strip_suffix(" RUNNING").unwrap();
+    let running = services(&Server::new(facts)).unwrap();
+    assert!(running.iter().all(|service| service.running), "{running:?}");
+    for name in names.split(' ') {
+        assert!(running.iter().any(|service| service.name == name), "{name}: {running:?}");
+    }
 }
 
 fn judged(facts: &Facts, id: &str) -> Judged {

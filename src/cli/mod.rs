@@ -67,6 +67,8 @@ enum Command {
     Config(config::Command),
     /// Inspect the whole mail server: what is wrong, the proof, and the fix.
     Audit(Box<audit::Args>),
+    /// Which attacks in a log no protection on this host stops.
+    Coverage(audit::coverage::Args),
     /// The attacks in a log: what, from where, at whom, when, and what the rules would have done.
     Analyze(analyze::Args),
     /// Log lines into typed events, a JSON line each.
@@ -145,6 +147,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         },
         Command::Top(print) => daemon()?.top(print),
         Command::Audit(args) => audit::run(config, args),
+        Command::Coverage(args) => audit::coverage::run(config, args),
         Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),
         Command::Replay(args) => replay::run(config, args),

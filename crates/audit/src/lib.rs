@@ -21,6 +21,7 @@ pub mod postfix;
 pub mod questions;
 pub mod records;
 mod server;
+mod services;
 
 pub use catalogue::{FAMILIES, Family, NotYet, find};
 pub use check::{Check, Judged, Outcome, Untold};
@@ -29,3 +30,4 @@ pub use facts::{Facts, Known};
 pub use finding::{Area, Edit, Evidence, Finding, Remedy, Severity};
 pub use judge::{Audit, Result as CheckResult, judge};
 pub use server::Server;
+pub use services::{Service, services};

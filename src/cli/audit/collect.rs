@@ -14,13 +14,13 @@ use mailward_report::attacks::AttackReport;
 use mailward_report::audit::AuditReport;
 use mailward_source::Spec;
 
-use super::{coverage, log};
+use super::{coverage, log, trial};
 use crate::cli::Usage;
 use crate::config::discover::{Container, Host, look, specs};
 use crate::config::{Auto, Resolver, Settings};
 
 /// What is looked at.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Scope {
     /// Look at this host from outside, over the network alone; name it once more for each further host
     #[arg(long, value_name = "HOST")]
@@ -55,12 +55,27 @@ pub(super) struct Scope {
     /// Allow probes that leave a trace on the server
     #[arg(long)]
     active: bool,
+    /// Send test mails to this address of your own: a test virus, test spam, and mails with false ends
+    #[arg(long, value_name = "ADDRESS", requires = "active", conflicts_with = "offline")]
+    deliver_to: Option<String>,
     /// Try a few guessable passwords against the stored hashes, on this host alone
     #[arg(long)]
     guess_passwords: bool,
     /// Read backups in whole, and whatever else takes longer than a moment
     #[arg(long)]
     deep: bool,
+}
+
+impl Scope {
+    /// What it takes to know who would stop the attacks in a log: no connection is opened.
+    pub(super) fn of_log(
+        logs: Vec<PathBuf>,
+        container: Option<String>,
+        prefix: Option<String>,
+        compose: Option<PathBuf>,
+    ) -> Self {
+        Self { logs, container, prefix, compose, offline: true, ..Self::default() }
+    }
 }
 
 /// Collects everything that the scope allows, and the statistics of the log.
@@ -247,6 +262,10 @@ fn network(
         facts.tls = tls;
         facts.dns = asked.join().unwrap_or_default();
     });
+    if let Some(recipient) = &scope.deliver_to {
+        bar.set_message("test mails");
+        facts.trials = trial::trials(facts, scope.remote.is_empty(), &targets, recipient)?;
+    }
     Ok(())
 }
 
@@ -296,11 +315,7 @@ fn name(facts: &Facts) -> String {
 
 /// Talks to every port, and looks at the TLS of those that answer; all ports at once.
 fn ports(targets: &[Target], domains: &[String]) -> (Vec<Talk>, Vec<TlsPort>) {
-    let manners = Manners {
-        hello: "mailward-audit.example.net".to_owned(),
-        domains: domains.to_vec(),
-        deadline: Duration::from_secs(10),
-    };
+    let manners = manners(domains);
     let options = tls::Options::new(tls::Roots::of_system());
     let look = |target: &Target| {
         let talk = talk::talk(target, &manners);
@@ -316,6 +331,14 @@ fn ports(targets: &[Target], domains: &[String]) -> (Vec<Talk>, Vec<TlsPort>) {
     });
     let (talks, tls): (Vec<_>, Vec<_>) = told.into_iter().unzip();
     (talks, tls.into_iter().flatten().collect())
+}
+
+pub(super) fn manners(domains: &[String]) -> Manners {
+    Manners {
+        hello: "mailward-audit.example.net".to_owned(),
+        domains: domains.to_vec(),
+        deadline: Duration::from_secs(10),
+    }
 }
 
 fn tls_target(target: &Target) -> tls::Target {

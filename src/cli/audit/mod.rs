@@ -3,8 +3,9 @@
 mod accept;
 mod baseline;
 mod collect;
-mod coverage;
+pub(crate) mod coverage;
 mod log;
+mod trial;
 mod view;
 
 use std::io::Write;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mailward_audit::{Area, Audit, Check, FAMILIES, Facts, Finding, Outcome, Untold};
+use mailward_audit::{Area, Audit, Check, FAMILIES, Facts, Finding, Outcome, Server, Untold, services};
 use mailward_report::audit::{
-    AreaView, AuditReport, CheckView, EditView, EvidenceView, FindingView, RemedyView, Told,
+    AreaView, AuditReport, CheckView, EditView, EvidenceView, FindingView, RemedyView, ServiceView, Told,
 };
 use mailward_report::{At, Severity};
 
@@ -25,6 +25,7 @@ pub(super) fn report(facts: &Facts, audit: &Audit) -> AuditReport {
         from: from(facts),
         findings: audit.findings().into_iter().map(|(check, finding)| finding_view(check, finding)).collect(),
         areas: areas(audit),
+        services: services(&Server::new(facts)).unwrap_or_default().into_iter().map(service_view).collect(),
         ..AuditReport::default()
     };
     for result in &audit.results {
@@ -41,6 +42,11 @@ pub(super) fn report(facts: &Facts, audit: &Audit) -> AuditReport {
         }
     }
     report
+}
+
+fn service_view(service: mailward_audit::Service) -> ServiceView {
+    let mailward_audit::Service { name, because, running, seen } = service;
+    ServiceView { name, because, running, seen }
 }
 
 /// What a check is about, for who wants to know.

@@ -53,6 +53,11 @@ pub struct SigningKey {
     pub key: Known<PublicKey>,
     /// When its file was changed last, seconds since 1970; 0 if that is not known.
     pub modified: i64,
+    /// Why a message that it signed does not verify with the published record; empty if it does.
+    pub round_trip: Known<String>,
+    /// What it signed, until the published record is known; it never leaves the collector.
+    #[serde(skip)]
+    pub sample: Option<String>,
 }
 
 /// The public half of a signing key.

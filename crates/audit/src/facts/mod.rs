@@ -14,6 +14,7 @@ mod log;
 mod mail;
 mod reports;
 mod tls;
+mod trial;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ pub use log::*;
 pub use mail::*;
 pub use reports::*;
 pub use tls::*;
+pub use trial::*;
 
 /// What is so on a server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -55,6 +57,8 @@ pub struct Facts {
     pub keys: BTreeMap<String, Known<CertificateKey>>,
     /// What was said on each port of SMTP, IMAP, POP3 and ManageSieve.
     pub talks: Vec<Talk>,
+    /// Mail that was sent on purpose; empty unless the operator named an address for it.
+    pub trials: Vec<Trial>,
     /// What the DNS answered.
     pub dns: Dns,
     /// What the logs hold.

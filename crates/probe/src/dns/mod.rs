@@ -6,6 +6,7 @@ mod fetch;
 mod plan;
 mod reading;
 mod resolver;
+mod round_trip;
 pub mod signing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,6 +100,7 @@ pub fn collect(plan: &Plan) -> Dns {
             dns.validating = Known::Unread(why);
         }
     }
+    round_trip::verify_all(&mut dns);
     dns
 }
 

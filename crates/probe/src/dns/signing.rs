@@ -7,6 +7,8 @@ use mailward_audit::facts::{Known, PublicKey, SigningKey};
 use mailward_audit::records::{base64, der, dkim};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
+use super::round_trip::{self, Signed};
+
 /// Where tables are, for each place where a signer may have them; the first that exists counts.
 const OPENDKIM: &[&str] = &["/etc/opendkim", "/etc/dkimkeys", "/tmp/docker-mailserver/opendkim"];
 /// Rspamd's directories of keys named `domain.selector.key`, or, in docker-mailserver, `rsa-2048-selector-domain.private.txt`.
@@ -110,7 +112,21 @@ fn entry(
 }
 
 fn key_at(tree: &dyn Tree, domain: &str, selector: &str, place: &str) -> SigningKey {
-    let (place, key) = match tree.read(place) {
+    let private = tree.read(place);
+    let signed = private.as_ref().ok().map(|pem| {
+        round_trip::sign(
+            &String::from_utf8_lossy(pem),
+            &domain.to_ascii_lowercase(),
+            &selector.to_ascii_lowercase(),
+        )
+    });
+    let (round_trip, sample) = match signed {
+        Some(Signed::Field(field)) => (Known::Unasked, Some(field)),
+        Some(Signed::Broken(why)) => (Known::Is(why), None),
+        Some(Signed::Not(why)) => (Known::Unread(why), None),
+        None => (Known::Unread(format!("the private key {place} could not be read")), None),
+    };
+    let (place, key) = match private {
         Ok(bytes) => (place.to_owned(), public_half(&bytes, place)),
         Err(Some(why)) => (place.to_owned(), Known::Unread(why)),
         Err(None) => beside(tree, place).unwrap_or_else(|| (place.to_owned(), Known::Absent)),
@@ -121,6 +137,8 @@ fn key_at(tree: &dyn Tree, domain: &str, selector: &str, place: &str) -> Signing
         modified: if matches!(key, Known::Is(_)) { tree.modified(&place) } else { 0 },
         place,
         key,
+        round_trip,
+        sample,
         ..SigningKey::default()
     }
 }

@@ -82,6 +82,14 @@ impl Connection {
         }
     }
 
+    /// Says that nothing more will come, and goes on reading. Inside of TLS there is no such thing.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        match &self.stream {
+            Stream::Clear(tcp) => tcp.shutdown(std::net::Shutdown::Write),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     /// The next line, without its end.
     pub(super) fn line(&mut self) -> io::Result<String> {
         loop {

@@ -1,10 +1,12 @@
 //! Talks to a port as a stranger would: what is offered before and inside of TLS, and what the server refuses.
 //!
-//! No message is sent, nobody logs in, and a 421 ends the talk. Every connection has a deadline.
+//! No message is sent but by [`trial()`], nobody logs in, and a 421 ends the talk. Every connection has a deadline.
 
+mod follow;
 mod imap;
 mod line;
 mod smtp;
+mod trial;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +16,7 @@ use mailward_audit::Known;
 use mailward_audit::facts::{MailService, Talk, Tried};
 
 use line::Connection;
+pub use trial::{Mailing, trial};
 
 /// A port to talk to.
 #[derive(Clone, Debug)]
@@ -86,11 +89,14 @@ fn begin(target: &Target) -> Talk {
 /// Why a talk is over before everything was said.
 struct Ended(String);
 
+const CLOSED: &str = "the server closed the connection";
+
 impl From<io::Error> for Ended {
     fn from(error: io::Error) -> Self {
         Self(match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".to_owned(),
-            io::ErrorKind::UnexpectedEof => "the server closed the connection".to_owned(),
+            // One that had more to read than it wanted resets instead.
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => CLOSED.to_owned(),
             _ => error.to_string(),
         })
     }

@@ -1,11 +1,11 @@
-//! SMTP, as a stranger who wants to know what is refused (RFC 5321). Recipients are only named; no DATA is ever said.
+//! SMTP, as a stranger who wants to know what is refused (RFC 5321). Recipients are only named; no DATA is said here.
 
 use std::time::Instant;
 
 use mailward_audit::Known;
 
 use super::line::Connection;
-use super::{Ended, Speaker};
+use super::{CLOSED, Ended, Speaker};
 
 /// Where nobody's mail goes: a sender and a recipient that the server does not serve. Servers that look senders' domains up
 /// refuse it, because example.net takes no mail (RFC 7505): what is asked about recipients is asked with an empty sender, too.
@@ -141,14 +141,14 @@ fn pipelining(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
     Ok(())
 }
 
-struct Session<'s, 'a> {
+pub(super) struct Session<'s, 'a> {
     connection: Connection,
     speaker: &'s mut Speaker<'a>,
     secured: bool,
 }
 
 impl<'s, 'a> Session<'s, 'a> {
-    fn open(speaker: &'s mut Speaker<'a>) -> Result<Self, Ended> {
+    pub(super) fn open(speaker: &'s mut Speaker<'a>) -> Result<Self, Ended> {
         let begun = Instant::now();
         let connection = speaker.connect()?;
         let secured = speaker.target.implicit_tls;
@@ -170,12 +170,12 @@ impl<'s, 'a> Session<'s, 'a> {
         if last.starts_with("421") { Err(Ended(last.to_owned())) } else { Ok(lines) }
     }
 
-    fn command(&mut self, line: &str) -> Result<String, Ended> {
+    pub(super) fn command(&mut self, line: &str) -> Result<String, Ended> {
         self.connection.send(format!("{line}\r\n").as_bytes())?;
         self.reply()
     }
 
-    fn ehlo(&mut self) -> Result<Vec<String>, Ended> {
+    pub(super) fn ehlo(&mut self) -> Result<Vec<String>, Ended> {
         let hello = format!("EHLO {}\r\n", self.speaker.manners.hello);
         self.connection.send(hello.as_bytes())?;
         let lines = self.reply_lines()?;
@@ -221,8 +221,23 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(true)
     }
 
+    /// Sends bytes and nothing more, and takes the answers until the server closes, too.
+    pub(super) fn break_off(mut self, bytes: &[u8]) -> Result<Known<Vec<String>>, Ended> {
+        self.connection.send(bytes)?;
+        self.connection.finish()?;
+        let mut replies = Vec::new();
+        loop {
+            match self.reply() {
+                Ok(reply) => replies.push(reply),
+                Err(Ended(why)) if why.starts_with("421") => return Err(Ended(why)),
+                Err(Ended(why)) if why == CLOSED => return Ok(Known::Is(replies)),
+                Err(Ended(why)) => return Ok(Known::Unread(why)),
+            }
+        }
+    }
+
     /// Says goodbye; whether the server answers does not matter any more.
-    fn quit(mut self) {
+    pub(super) fn quit(mut self) {
         let _ = self.command("QUIT");
     }
 }

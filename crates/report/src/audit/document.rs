@@ -18,7 +18,8 @@ impl View for AuditReport {
         blocks.extend(self.changes());
         blocks.extend(self.findings());
         blocks.extend(self.areas());
-        blocks.extend(self.coverage());
+        blocks.extend(self.services());
+        blocks.extend(super::coverage::table(&self.coverage));
         blocks.extend(self.suppressed());
         blocks.extend(self.attacks(zone));
         blocks.push(Block::Section("All other checks".into()));
@@ -150,37 +151,27 @@ impl AuditReport {
         vec![Block::Section("By area, in checks".into()), Block::Table(table)]
     }
 
-    fn coverage(&self) -> Vec<Block> {
-        if self.coverage.is_empty() {
+    /// What should run, and does or does not.
+    fn services(&self) -> Vec<Block> {
+        if self.services.is_empty() {
             return Vec::new();
         }
-        let mut table = Table::new([
-            ("attack in the log", Align::Wrap),
-            ("seen", Align::Right),
-            ("sources", Align::Right),
-            ("Mailward", Align::Right),
-            ("others", Align::Right),
-            ("who bans them", Align::Wrap),
-        ]);
-        for row in &self.coverage {
-            let others = number(row.others);
-            let others = if row.others == 0 { Cell::toned(others, Tone::Bad) } else { others.into() };
-            table.row([
-                row.attack.as_str().into(),
-                number(row.seen).into(),
-                number(row.sources).into(),
-                number(row.mailward).into(),
-                others,
-                if row.by.is_empty() { Cell::dim("nobody") } else { row.by.join(", ").into() },
-            ]);
+        let (up, down): (Vec<_>, Vec<_>) = self.services.iter().partition(|service| service.running);
+        let names: Vec<_> = up.iter().map(|service| service.name.as_str()).collect();
+        let mut blocks = vec![Block::Section("Services that are turned on".into())];
+        blocks.extend(down.into_iter().map(|service| Block::Notice {
+            tone: Tone::Bad,
+            title: format!("{} is turned on and does not run", service.name).into(),
+            body: format!("{}; turned on by {}", service.seen, service.because).into(),
+            remedy: Shown::default(),
+        }));
+        if !names.is_empty() {
+            blocks.push(Block::Paragraph(vec![
+                Cell::toned(format!("{} running: ", names.len()), Tone::Good),
+                names.join(", ").into(),
+            ]));
         }
-        let explained =
-            "How many of the sources Mailward's rules would ban, and how many somebody else on this host.";
-        vec![
-            Block::Section("Who would stop the attacks in the log".into()),
-            Block::Paragraph(vec![Cell::dim(explained)]),
-            Block::Table(table),
-        ]
+        blocks
     }
 
     /// The statistics of the log in short, and all of them behind it.

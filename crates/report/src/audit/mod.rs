@@ -1,6 +1,7 @@
 //! What an audit found: findings with their evidence and remedies, what is right, what could not be told, and what the log
 //! says about attacks.
 
+mod coverage;
 mod document;
 mod sarif;
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::attacks::AttackReport;
 use crate::{At, Severity};
 
+pub use coverage::{CoverageReport, Unstopped};
 pub use document::Explained;
 
 /// What an audit found.
@@ -44,6 +46,8 @@ pub struct AuditReport {
     pub could_not_tell: Vec<Told>,
     /// A line per part of the server.
     pub areas: Vec<AreaView>,
+    /// The services that the configuration turned on; empty where nobody said what runs.
+    pub services: Vec<ServiceView>,
     /// Which attacks of the log somebody would stop.
     pub coverage: Vec<Covered>,
     /// The attacks in the log, where one was read.
@@ -186,6 +190,21 @@ pub struct AreaView {
     pub worst: Option<Severity>,
 }
 
+/// A service that the configuration turned on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: String,
+    /// What turned it on.
+    pub because: String,
+    /// Whether it runs.
+    pub running: bool,
+    /// What shows it.
+    pub seen: String,
+}
+
 /// A kind of attack in the log, and who would stop it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -193,6 +212,8 @@ pub struct AreaView {
 pub struct Covered {
     /// What it is.
     pub attack: String,
+    /// Whether the server refuses what was tried anyway, so that a ban would only save work.
+    pub refused: bool,
     /// How often it was seen.
     pub seen: u64,
     /// From how many sources.
@@ -201,8 +222,12 @@ pub struct Covered {
     pub mailward: u64,
     /// Of the sources, how many somebody else on this host would ban.
     pub others: u64,
-    /// Who that is: `fail2ban jail postfix`.
+    /// Who that is: `fail2ban postfix`.
     pub by: Vec<String>,
+    /// Of the sources, how many nobody would ban; Mailward's rules ban where its guard runs.
+    pub nobody: u64,
+    /// Those, the most frequent first, at most 100.
+    pub unstopped: Vec<Unstopped>,
 }
 
 /// A check, for who wants to know what it is about.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{describe, judge_each, leaves, of_ports, reissue};
-use crate::check::{not_applicable, pass};
+use crate::check::{could_not_tell, not_applicable, pass};
 use crate::checks::tls::{evidence, listed, looked, promised, see};
 use crate::facts::{Certificate, MailProtocol, TlsPort};
 use crate::{Check, Finding, Judged, Outcome, Server, Severity};
@@ -13,7 +13,7 @@ pub(super) static CRT_004: Check = Check {
     title: "A certificate lacks names that clients use",
     severity: Severity::High,
     why: "A client that asks for a name which the certificate does not have refuses or warns; a server that verifies keeps its mail back.",
-    proof: "subjectAltName of what each port serves, against the name asked for, myhostname and MX names at port 25, and targets of SRV records.",
+    proof: "subjectAltName of what each port serves, against the name asked for, myhostname and MX names at port 25, and targets of SRV records; of files against myhostname where no port was looked at.",
     fix: "Have a certificate issued with all names.",
     references: &["RFC 7817", "RFC 9525"],
     judge: crt_004,
@@ -102,7 +102,27 @@ fn service_of(port: &TlsPort) -> Option<&'static str> {
     })
 }
 
+/// Certificates in files where no port was looked at: the server's own name is all that is known of what clients ask for.
+fn named_in_files(server: &Server<'_>) -> Judged {
+    let own = server.postfix()?.value("myhostname").filter(|name| is_name(name));
+    let Some(own) = own else {
+        return could_not_tell("no TLS port was looked at, and myhostname is no name");
+    };
+    let all = leaves(server)?;
+    let is = |leaf: &Certificate| {
+        let lacks = !leaf.names.is_empty() && !leaf.holds_for(&own);
+        lacks.then(|| format!("lacks {own} (myhostname) among {}", leaf.names.join(", ")))
+    };
+    let places: Vec<_> = all.iter().map(|held| held.place.as_str()).collect();
+    let shown = format!("{own} is in the certificates of {}; no port was looked at", places.join(", "));
+    let remedy = || reissue("Have a certificate issued with all names.", "CRT-004");
+    Ok(judge_each(server, &all, (Severity::Medium, Severity::Medium), is, remedy, &shown))
+}
+
 fn crt_004(server: &Server<'_>) -> Judged {
+    if server.facts.tls.is_empty() {
+        return named_in_files(server);
+    }
     let seen = see(server, |port| {
         let leaf = port.leaf()?;
         let names = wanted(server, port);

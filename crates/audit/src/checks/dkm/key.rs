@@ -222,3 +222,49 @@ fn dkm_014(server: &Server<'_>) -> Judged {
     }
     Ok(Outcome::of(findings, "every domain has a key of its own"))
 }
+
+pub(super) static DKM_018: Check = Check {
+    id: "DKM-018",
+    title: "What a DKIM key signs does not verify",
+    severity: Severity::High,
+    why: "Every signature fails although the published key looks right, and DMARC has nothing to go by.",
+    proof: "A built-in message is signed with the private key in use, and verified with the published record.",
+    fix: "Make a new key under a new selector, publish it, then sign with it.",
+    references: &["RFC 6376 6.1.3", "RFC 8463 3"],
+    judge: dkm_018,
+};
+
+fn dkm_018(server: &Server<'_>) -> Judged {
+    each_used(server, "what every key signs verifies with its published record", |key| {
+        let why = key.round_trip.get()?;
+        if why.is_empty() {
+            return Ok(None);
+        }
+        let name = record_name(key);
+        let theirs = published(server, key)?.filter(|record| record.problems.is_empty());
+        let Some(theirs) = theirs.and_then(|record| record.key) else {
+            return crate::check::not_applicable(format!(
+                "what is wrong with {name} is told by DKM-004 to DKM-006"
+            ));
+        };
+        let ours = key.key.known().and_then(|public| base64::decode(&public.base64));
+        if ours.is_some_and(|ours| ours != theirs.published()) {
+            return crate::check::not_applicable("another key is published, which DKM-003 tells");
+        }
+        Ok(Some(
+            Finding::new(
+                Severity::High,
+                &*name,
+                format!("what is signed for {} with {} does not verify", key.domain, key.selector),
+            )
+            .cause(&*key.place)
+            .seen(&*key.place, why)
+            .seen(format!("dig TXT {name}"), "the record's key is the public half of this private key")
+            .remedy(renew(
+                server,
+                key,
+                "Make a new key under a new selector, publish it, then sign with it.",
+            )),
+        ))
+    })
+}

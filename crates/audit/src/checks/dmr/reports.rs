@@ -1,6 +1,7 @@
 //! Where reports go.
 
 use super::{each_record, instead, place, with};
+use crate::check::{could_not_tell, not_applicable, pass};
 use crate::checks::dns::publish;
 use crate::records::dmarc::{is_record, organisation};
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity};
@@ -122,6 +123,55 @@ fn dmr_009(server: &Server<'_>) -> Judged {
                             &[&with(&found.text, "rua", Some(&format!("mailto:dmarc@{domain}")))],
                         )
                         .prove(format!("dig +short TXT _dmarc.{}", found.domain)),
+                ),
+        ))
+    })
+}
+
+pub(super) static DMR_014: Check = Check {
+    id: "DMR-014",
+    title: "Nobody reads the mailbox that reports go to",
+    severity: Severity::Low,
+    why: "Forgers and own mail that fails show in the reports, and nobody sees it.",
+    proof: "Logins to the account that `rua` names, in a log of two weeks or more; and whether a folder of reports is given to the audit.",
+    fix: "Keep the reports in a folder and name it in `reports` of [audit], so that each audit reads them.",
+    references: &["RFC 9990"],
+    judge: dmr_014,
+};
+
+/// Whoever reads reports does so every week or two.
+const LONG_ENOUGH: i64 = 14 * 86_400;
+
+fn dmr_014(server: &Server<'_>) -> Judged {
+    if let Some(reports) = server.facts.reports.known() {
+        return pass(format!("every audit reads the reports in {}", reports.place));
+    }
+    each_record(server, "somebody logs in to each mailbox that reports go to", |_, domain, found| {
+        let Some(address) = found.record.aggregate.first() else {
+            return not_applicable(format!("the DMARC record of {} asks for no reports", found.domain));
+        };
+        let accounts = server.facts.accounts.get()?;
+        if !accounts.iter().any(|account| account.name.eq_ignore_ascii_case(address)) {
+            return could_not_tell(format!("{address} is no account here, and who reads it is not known"));
+        }
+        let usage = server.facts.usage.get()?;
+        let days = (usage.to - usage.from) / 86_400;
+        if usage.to - usage.from < LONG_ENOUGH || usage.by_service.is_empty() {
+            return could_not_tell(format!("a log of {days} days is too short to tell who logs in"));
+        }
+        let name = address.to_ascii_lowercase();
+        let local = name.split('@').next().unwrap_or_default();
+        if usage.last.contains_key(&name) || usage.last.contains_key(local) {
+            return Ok(None);
+        }
+        Ok(Some(
+            Finding::new(Severity::Low, domain, format!("nobody reads {address}, to which reports of {} go", found.domain))
+                .cause(format!("TXT _dmarc.{}", found.domain))
+                .seen(place(&found.domain), &*found.text)
+                .seen("log", format!("no login of {address} in {days} days"))
+                .remedy(
+                    Remedy::new("Keep the reports in a folder, and name it in `reports` of [audit]: each audit reads them.")
+                        .prove("mailward audit --reports DIR --only RPT,DMR-014"),
                 ),
         ))
     })

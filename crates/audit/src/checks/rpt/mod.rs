@@ -23,7 +23,7 @@ pub(crate) const CHECKS: &[&Check] = &[
 pub(crate) const NOT_YET: &[NotYet] = &[];
 
 /// The reports, where somebody says where they are.
-fn reports<'s>(server: &'s Server<'_>) -> Result<&'s Reports, Untold> {
+pub(crate) fn reports<'s>(server: &'s Server<'_>) -> Result<&'s Reports, Untold> {
     server.facts.reports.get().map_err(|why| match why {
         Untold::NotApplicable(_) => {
             Untold::NotApplicable("no folder of received reports is configured: --reports DIR".to_owned())

@@ -2,16 +2,16 @@
 
 use super::{internet_services, talks};
 use crate::check::{could_not_tell, not_applicable, pass};
-use crate::facts::MailService;
+use crate::facts::{MailService, Trial};
 use crate::postfix::{Networks, Postfix, Service, elements};
-use crate::{Check, Finding, Judged, Remedy, Server, Severity, Untold};
+use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
 pub(super) static SMT_014: Check = Check {
     id: "SMT-014",
     title: "Mail can be smuggled in behind another mail's end",
     severity: Severity::High,
     why: "A server that takes a bare newline for a line's end lets a stranger put a second mail into the first: it comes in as from the sending server, past SPF, with a forged sender.",
-    proof: "The effective smtpd_forbid_bare_newline by version, its exclusions, and whether reject_unauth_pipelining stands in its place.",
+    proof: "The effective smtpd_forbid_bare_newline by version, its exclusions, and whether reject_unauth_pipelining stands in its place; with --active and --deliver-to, eleven false ends of data, each with a second mail behind it.",
     fix: "Set smtpd_forbid_bare_newline = normalize (Postfix 3.5.24, 3.6.14, 3.7.10, 3.8.5 and newer).",
     references: &["CVE-2023-51764", "https://www.postfix.org/smtp-smuggling.html"],
     judge: smt_014,
@@ -71,7 +71,56 @@ fn too_wide(networks: &Networks) -> Option<&str> {
     wide.map(|entry| entry.written.as_str())
 }
 
+/// What false ends of data did that were sent as a stranger; none where nobody sent any, or the sender is excluded from the rule.
+fn tried(server: &Server<'_>) -> Option<(Vec<Evidence>, String)> {
+    let trials: Vec<_> =
+        server.facts.trials.iter().filter(|trial| is_stranger(server, trial) == Some(true)).collect();
+    let ends = || trials.iter().flat_map(|trial| trial.ends.iter().map(move |end| (*trial, end)));
+    let told = ends().filter(|(_, end)| end.replies.known().is_some()).count();
+    let let_in = ends().filter(|(_, end)| end.lets_in()).map(|(trial, end)| Evidence {
+        place: format!("{}, asked from {}", trial.place(), trial.source),
+        seen: format!("behind {} a second mail was begun", end.name),
+    });
+    (told > 0).then(|| (let_in.collect(), format!("none of {told} false ends of data let a second mail in")))
+}
+
+/// Whether a trial came from an address to which the rule about bare newlines applies; none if that is not known.
+fn is_stranger(server: &Server<'_>, trial: &Trial) -> Option<bool> {
+    if server.facts.about.remote {
+        return Some(true);
+    }
+    let postfix = server.postfix().ok()?;
+    let service = internet_services(postfix).ok()?.into_iter().next()?;
+    match postfix.clients(service, "smtpd_forbid_bare_newline_exclusions") {
+        Ok(excluded) => excluded.contains(trial.source.parse().ok()?).map(|excluded| !excluded),
+        // A version without the rule has no exclusions either.
+        Err(_) => Some(true),
+    }
+}
+
 fn smt_014(server: &Server<'_>) -> Judged {
+    let judged = by_settings(server);
+    let Some((let_in, none)) = tried(server) else { return judged };
+    match judged {
+        Ok(Outcome::Fail(findings)) => {
+            let with = |finding: Finding| finding.all_seen(let_in.iter().cloned());
+            Ok(Outcome::Fail(findings.into_iter().map(with).collect()))
+        }
+        _ if !let_in.is_empty() => {
+            let remedy = Remedy::new(
+                "Find out which server in front of the mailboxes takes bare newlines, and update it.",
+            )
+            .prove("mailward audit --active --deliver-to ADDRESS --only SMT-014");
+            let finding =
+                Finding::new(Severity::High, "", "Mail can be smuggled in behind another mail's end");
+            Ok(finding.all_seen(let_in).remedy(remedy).into())
+        }
+        Ok(Outcome::Pass(shown)) => pass(format!("{shown}; {none}")),
+        Err(_) => pass(none),
+    }
+}
+
+fn by_settings(server: &Server<'_>) -> Judged {
     let postfix = server.postfix()?;
     let services = internet_services(postfix)?;
     let mut finding = Finding::new(Severity::High, "", "Mail can be smuggled in behind another mail's end");
@@ -158,7 +207,7 @@ fn smt_016(server: &Server<'_>) -> Judged {
             let forbids = postfix.is_on(service, "smtpd_forbid_unauth_pipelining").unwrap_or(false);
             if !refuses && !forbids {
                 finding.cause = "smtpd_forbid_unauth_pipelining".to_owned();
-                finding.evidence.push(crate::Evidence {
+                finding.evidence.push(Evidence {
                     place: "smtpd_forbid_unauth_pipelining".to_owned(),
                     seen: format!(
                         "{}: neither it nor reject_unauth_pipelining is set",

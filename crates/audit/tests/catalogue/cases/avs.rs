@@ -1,7 +1,7 @@
 //! Content filtering.
 
 use mailward_audit::Facts;
-use mailward_audit::facts::{Account, File, Known, Listener, LoggedLine, Process, Said};
+use mailward_audit::facts::{Account, File, Known, Listener, LoggedLine, Process, Said, Sample, Trial};
 
 use crate::Case;
 use crate::build::{dms, file, nothing, postfix, said};
@@ -22,6 +22,20 @@ fn amavis(text: &str) -> Facts {
 fn running(mut facts: Facts, names: &[&str]) -> Facts {
     let process = |name: &&str| Process { name: (*name).into(), ..Process::default() };
     facts.host.processes = Known::Is(names.iter().map(process).collect());
+    facts
+}
+
+/// A test mail was sent, and this was answered and found.
+fn tried(name: &str, reply: &str, stored: &[&str]) -> Facts {
+    let stored = stored.iter().map(|field| (*field).to_owned()).collect();
+    let sample = Sample {
+        name: name.to_owned(),
+        reply: Known::Is(reply.to_owned()),
+        stored: Known::Is(stored),
+        ..Sample::default()
+    };
+    let mut facts = nothing();
+    facts.trials = vec![Trial { samples: vec![sample], ..Trial::default() }];
     facts
 }
 
@@ -135,6 +149,14 @@ pub(super) const CASES: &[Case] = &[
         passes: || {
             clamd(running(postfix("message_size_limit = 20480000\n"), &["clamd"]), "StreamMaxLength 25M\n")
         },
+    },
+    Case {
+        id: "AVS-008",
+        fails: || {
+            tried("eicar", "250 2.0.0 Ok: queued as 4dXQ1p", &["mailbox: INBOX", "hdr.x-virus-status: "])
+        },
+        shows: "EICAR was delivered like any mail",
+        passes: || tried("eicar", "554 5.7.1 virus Eicar-Signature found", &[]),
     },
     Case {
         id: "AVS-009",

@@ -163,4 +163,17 @@ pub(crate) const CASES: &[Case] = &[
         shows: "nothing signs with it",
         passes: zone,
     },
+    Case {
+        id: "DKM-018",
+        fails: || {
+            keys(vec![SigningKey {
+                round_trip: Known::Is(
+                    "the private key does not hold together (InconsistentComponents)".to_owned(),
+                ),
+                ..key("example.org", "mail", KEY, &["*@example.org"])
+            }])
+        },
+        shows: "does not hold together",
+        passes: zone,
+    },
 ];

@@ -1,9 +1,25 @@
 //! Cases of the DMARC family.
 
-use mailward_audit::facts::Known;
+use mailward_audit::Facts;
+use mailward_audit::facts::{Account, Known, Usage};
 
 use super::dns::{KEY, but, key, with, zone};
 use crate::Case;
+
+/// dmarc@example.org is an account, and this one logged in during a month.
+fn logged_in(name: &str) -> Facts {
+    but(zone(), |facts| {
+        let account = Account { name: "dmarc@example.org".to_owned(), ..Account::default() };
+        facts.accounts = Known::Is(vec![account]);
+        facts.reports = Known::Absent;
+        facts.usage = Known::Is(Usage {
+            from: 1_769_644_800,
+            to: 1_772_236_800,
+            by_service: [("imap".to_owned(), 9)].into(),
+            last: [(name.to_owned(), 1_772_000_000)].into(),
+        });
+    })
+}
 
 /// The cases, by id.
 pub(crate) const CASES: &[Case] = &[
@@ -138,5 +154,11 @@ pub(crate) const CASES: &[Case] = &[
         },
         shows: "v=spf1 -all",
         passes: || with(with(zone(), "MX example.org", &["0 ."]), "TXT example.org", &["v=spf1 -all"]),
+    },
+    Case {
+        id: "DMR-014",
+        fails: || logged_in("alice@example.org"),
+        shows: "nobody reads dmarc@example.org",
+        passes: || logged_in("dmarc@example.org"),
     },
 ];

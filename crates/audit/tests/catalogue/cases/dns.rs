@@ -2,7 +2,7 @@
 
 use mailward_audit::facts::{
     Answer, Certificate, CertificateKey, Chain, Fetched, Interface, Known, Listener, PublicKey, Queue,
-    SigningKey, TlsPort, Trust,
+    Reports, SigningKey, TlsPort, Trust,
 };
 use mailward_audit::questions::questions;
 use mailward_audit::{Facts, Outcome, Server, find};
@@ -81,6 +81,7 @@ pub(crate) fn zone() -> Facts {
     facts.host.addresses =
         Known::Is(vec![Interface { name: "eth0".to_owned(), network: format!("{ADDRESS}/24") }]);
     facts.host.queue = Known::Is(Queue::default());
+    facts.reports = Known::Is(Reports::default());
     facts.tls = vec![port("mail.example.org", 'a')];
     facts.dns.resolver = Known::Is("127.0.0.1:53".to_owned());
     facts.dns.validating = Known::Is(true);
@@ -112,6 +113,8 @@ pub(crate) fn key(domain: &str, selector: &str, base64: &str, senders: &[&str]) 
         senders: senders.iter().map(|sender| (*sender).to_owned()).collect(),
         key: Known::Is(PublicKey { algorithm: "rsa".to_owned(), bits, base64: base64.to_owned() }),
         modified: 1_767_225_600,
+        round_trip: Known::Is(String::new()),
+        sample: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Cases of the SMT family.
 
 use mailward_audit::Facts;
-use mailward_audit::facts::{Interface, Known, MailService, Talk, Tried};
+use mailward_audit::facts::{FalseEnd, Interface, Known, MailService, Talk, Trial, Tried};
 
 use crate::Case;
 use crate::build::{file, postfix, postfix_master};
@@ -56,6 +56,20 @@ fn interfaces(mut facts: Facts) -> Facts {
     );
     facts
 }
+
+/// A false end of data, from an address that nobody trusts, was answered so.
+fn ended(mut facts: Facts, replies: &[&str]) -> Facts {
+    let replies = Known::Is(replies.iter().map(|reply| (*reply).to_owned()).collect());
+    facts.trials = vec![Trial {
+        address: "192.0.2.25".to_owned(),
+        source: "198.51.100.9".to_owned(),
+        ends: vec![FalseEnd { name: "<LF>.<LF>".to_owned(), replies }],
+        ..Trial::default()
+    }];
+    facts
+}
+
+const SMUGGLED: &[&str] = &["250 2.0.0 Ok: queued as 4dXQ1p", "250 Ok", "250 Ok", "354 End data"];
 
 const RCPT: &[&str] = &["MAIL FROM:<mailward-audit@example.net>", "RCPT TO:<mailward-audit@example.com>"];
 
@@ -232,6 +246,22 @@ pub(crate) const CASES: &[Case] = &[
         },
         shows: "smtpd_forbid_bare_newline = no",
         passes: sound,
+    },
+    // The settings are not known from outside, or seem right and something in front of Postfix obeys.
+    Case {
+        id: "SMT-014",
+        fails: || ended(remote(Vec::new()), SMUGGLED),
+        shows: "behind <LF>.<LF> a second mail was begun",
+        passes: || ended(remote(Vec::new()), &[]),
+    },
+    Case {
+        id: "SMT-014",
+        fails: || ended(sound(), SMUGGLED),
+        shows: "asked from 198.51.100.9",
+        // The first mail ended early, and the second was refused (reject_unauth_pipelining).
+        passes: || {
+            ended(sound(), &["250 2.0.0 Ok: queued as 4dXQ1p", "250 Ok", "250 Ok", "503 5.5.0 refused"])
+        },
     },
     Case {
         id: "SMT-015",

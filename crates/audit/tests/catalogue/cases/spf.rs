@@ -1,7 +1,25 @@
 //! Cases of the SPF family.
 
-use super::dns::{with, zone};
+use mailward_audit::Facts;
+use mailward_audit::facts::{DmarcReport, DmarcRow, Known, Reports};
+
+use super::dns::{but, with, zone};
 use crate::Case;
+
+/// A month of reports in which this address sent all mail; the record includes a provider at 198.51.100.0/24.
+fn reported(source: &str) -> Facts {
+    let facts = with(zone(), "TXT example.org", &["v=spf1 mx include:_spf.provider.example -all"]);
+    let facts = with(facts, "TXT _spf.provider.example", &["v=spf1 ip4:198.51.100.0/24 -all"]);
+    let row = DmarcRow { source: source.to_owned(), count: 500, ..DmarcRow::default() };
+    let report = DmarcReport {
+        domain: "example.org".to_owned(),
+        begin: 1_769_644_800,
+        end: 1_772_236_800,
+        rows: vec![row],
+        ..DmarcReport::default()
+    };
+    but(facts, |facts| facts.reports = Known::Is(Reports { dmarc: vec![report], ..Reports::default() }))
+}
 
 /// The cases, by id.
 pub(crate) const CASES: &[Case] = &[
@@ -108,5 +126,11 @@ pub(crate) const CASES: &[Case] = &[
         fails: || with(zone(), "TYPE99 example.org", &["v=spf1 mx -all"]),
         shows: "nobody reads",
         passes: zone,
+    },
+    Case {
+        id: "SPF-016",
+        fails: || reported("93.184.216.34"),
+        shows: "include:_spf.provider.example: none of the sources",
+        passes: || reported("198.51.100.7"),
     },
 ];
