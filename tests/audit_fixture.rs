@@ -331,3 +331,29 @@ fn the_published_fix_is_found_not_to_work() {
     let surplus = surplus(&facts, &told, &[ALSO_TRUE, OVERLAY_ALSO_TRUE]);
     assert!(surplus.is_empty(), "{surplus:#?}");
 }
+
+/// The command by itself says what the audit's table says.
+#[test]
+fn the_incident_was_stopped_by_hardly_anybody() {
+    let Some(fixture) = fixture() else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let tree = scratch.path().join("mail");
+    run(Command::new("/bin/sh").arg(fixture.join("tools/unpack.sh")).arg(&tree));
+    let docker = format!("{} exec -i mailserver", tree.join("tools/fake-docker.sh").display());
+    let said = Command::new(PROGRAM)
+        .args(["coverage", "--format", "json", "--prefix", &docker, "--compose"])
+        .arg(tree.join("compose.yaml"))
+        .arg(tree.join("docker-data/dms/mail-logs/mail.log"))
+        .output()
+        .unwrap();
+    assert_eq!(said.status.code(), Some(1), "{}", String::from_utf8_lossy(&said.stderr));
+    let report: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let rows = report.get("coverage").and_then(Value::as_array).unwrap();
+    let row = |attack: &str| {
+        let row = rows.iter().find(|row| row.get("attack").and_then(Value::as_str) == Some(attack)).unwrap();
+        ["seen", "sources", "others"].map(|name| row.get(name).and_then(Value::as_u64).unwrap())
+    };
+    // tls_probe and imap_tls_probe: no jail counts them. Of the guessers, fail2ban banned two.
+    assert_eq!(row("Failed TLS handshakes"), [42, 25, 0]);
+    assert_eq!(row("Failed logins"), [15, 10, 2]);
+}

@@ -11,11 +11,11 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use mailward_audit::facts::{MailService, Trial};
+use mailward_audit::facts::{FalseEnd, MailService, Talk, Trial};
 use mailward_audit::{Facts, Judged, Outcome, Server, find};
 use mailward_lab::topology::{HOSTNAME, MAIL4, Place};
 use mailward_lab::{Lab, Options, Program, missing};
-use mailward_probe::talk::{Mailing, Manners, Target, trial};
+use mailward_probe::talk::{Mailing, Manners, Target, trial, wrong_passwords};
 
 const RECIPIENT: &str = "pia@example.org";
 const RSPAMD: &str = "/usr/bin/rspamd";
@@ -43,23 +43,26 @@ fn inside(lab: &Lab) -> mailward_probe::Place {
     mailward_probe::Place::behind(&prefix)
 }
 
+fn manners() -> Manners {
+    Manners {
+        hello: "mailward-audit.example.com".to_owned(),
+        domains: Vec::new(),
+        deadline: Duration::from_secs(20),
+    }
+}
+
 /// A stranger's test mails.
 fn tried(lab: &Lab, token: &str) -> Trial {
     let address = SocketAddr::new(IpAddr::V4(MAIL4), 25);
     let target =
         Target { host: HOSTNAME.to_owned(), address, service: MailService::Smtp, implicit_tls: false };
-    let manners = Manners {
-        hello: "mailward-audit.example.com".to_owned(),
-        domains: Vec::new(),
-        deadline: Duration::from_secs(20),
-    };
     let mailing = Mailing {
         recipient: RECIPIENT.to_owned(),
         token: token.to_owned(),
         log: Some(lab.mail_log()),
         place: Some(inside(lab)),
     };
-    let trial = lab.within(Place::Good, || Ok(trial(&target, &manners, &mailing))).unwrap();
+    let trial = lab.within(Place::Good, || Ok(trial(&target, &manners(), &mailing))).unwrap();
     assert_eq!(trial.ended, "", "{trial:?}");
     assert_eq!((trial.samples.len(), trial.ends.len()), (2, 11), "{trial:?}");
     trial
@@ -96,6 +99,7 @@ fn a_real_server_is_tried() {
 
     bare_newlines(&lab);
     without_a_filter(&lab);
+    failed_logins_are_alike(&lab);
     with_rspamd(&lab);
 
     lab.down().unwrap();
@@ -114,20 +118,12 @@ fn bare_newlines(lab: &Lab) {
     ] {
         set(lab, &settings);
         let trial = tried(lab, &format!("bare-{}", settings.join("-").len()));
-        let names = |is: fn(&mailward_audit::facts::FalseEnd) -> bool| -> BTreeSet<String> {
+        let names = |is: fn(&FalseEnd) -> bool| -> BTreeSet<String> {
             trial.ends.iter().filter(|end| is(end)).map(|end| end.name.clone()).collect()
         };
         let wanted = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        assert_eq!(
-            names(mailward_audit::facts::FalseEnd::is_obeyed),
-            wanted(ended),
-            "{settings:?}: {trial:?}"
-        );
-        assert_eq!(
-            names(mailward_audit::facts::FalseEnd::lets_in),
-            wanted(let_in),
-            "{settings:?}: {trial:?}"
-        );
+        assert_eq!(names(FalseEnd::is_obeyed), wanted(ended), "{settings:?}: {trial:?}");
+        assert_eq!(names(FalseEnd::lets_in), wanted(let_in), "{settings:?}: {trial:?}");
         match judged("SMT-014", &trial) {
             Ok(Outcome::Fail(_)) => assert!(!let_in.is_empty(), "{settings:?}"),
             Ok(Outcome::Pass(shown)) => assert!(let_in.is_empty(), "{settings:?}: {shown}"),
@@ -152,6 +148,20 @@ fn without_a_filter(lab: &Lab) {
     // A false end that is passed over leaves nothing behind.
     let search = ["/usr/bin/doveadm", "search", "-u", RECIPIENT, "header", "message-id", "plain.end"];
     assert_eq!(in_mail_host(lab, &search), "");
+}
+
+/// Dovecot does not tell a wrong password from an account that nobody has.
+fn failed_logins_are_alike(lab: &Lab) {
+    let address = SocketAddr::new(IpAddr::V4(MAIL4), 993);
+    let target =
+        Target { host: HOSTNAME.to_owned(), address, service: MailService::Imap, implicit_tls: true };
+    let tried = lab.within(Place::Good, || Ok(wrong_passwords(&target, &manners(), RECIPIENT))).unwrap();
+    assert_eq!(tried.len(), 2, "{tried:?}");
+    assert!(tried.iter().all(|tried| tried.reply.contains("[AUTHENTICATIONFAILED]")), "{tried:?}");
+    let talk = Talk { port: 993, service: MailService::Imap, tried, ..Talk::default() };
+    let facts = Facts { talks: vec![talk], ..Facts::default() };
+    let judged = (find("DOV-023").unwrap().1.judge)(&Server::new(&facts));
+    assert!(matches!(judged, Ok(Outcome::Pass(_))), "{judged:?}");
 }
 
 /// Rspamd as a milter refuses GTUBE, and without a virus scanner it takes EICAR for any mail.

@@ -55,7 +55,7 @@ pub(super) struct Scope {
     /// Allow probes that leave a trace on the server
     #[arg(long)]
     active: bool,
-    /// Send test mails to this address of your own: a test virus, test spam, and mails with false ends
+    /// Send test mails (virus, spam, false ends) to this address of your own, and try a wrong password for it
     #[arg(long, value_name = "ADDRESS", requires = "active", conflicts_with = "offline")]
     deliver_to: Option<String>,
     /// Try a few guessable passwords against the stored hashes, on this host alone
@@ -265,6 +265,7 @@ fn network(
     if let Some(recipient) = &scope.deliver_to {
         bar.set_message("test mails");
         facts.trials = trial::trials(facts, scope.remote.is_empty(), &targets, recipient)?;
+        trial::wrong_passwords(facts, &targets, recipient);
     }
     Ok(())
 }

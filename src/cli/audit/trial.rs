@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use mailward_audit::Server;
-use mailward_audit::facts::{Facts, MailService, Trial};
+use mailward_audit::facts::{Facts, MailService, Talk, Trial};
 use mailward_probe::Place;
 use mailward_probe::talk::{self, Mailing, Target};
 
@@ -34,6 +34,19 @@ pub(super) fn trials(
         talk::trial(&Target { address, ..target.clone() }, &collect::manners(&[]), &mailing)
     };
     Ok(targets.iter().filter(|target| target.service == MailService::Smtp).map(at).collect())
+}
+
+/// A wrong password for the operator's own account and for one that nobody has, beside what else was said at each port.
+pub(super) fn wrong_passwords(facts: &mut Facts, targets: &[Target], account: &str) {
+    for target in targets {
+        let tried = talk::wrong_passwords(target, &collect::manners(&[]), account);
+        let same = |talk: &&mut Talk| {
+            talk.port == target.address.port() && talk.address == target.address.ip().to_string()
+        };
+        if let Some(talk) = facts.talks.iter_mut().find(same) {
+            talk.tried.extend(tried);
+        }
+    }
 }
 
 /// An address of this machine that Postfix does not trust: rules that spare trusted clients hold for it.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use mailward_audit::Known;
 
 use super::line::Connection;
-use super::{Ended, Speaker};
+use super::{Ended, NOBODY, Speaker};
 
 /// IMAP.
 pub(super) fn imap(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
@@ -42,6 +42,19 @@ fn id(speaker: &mut Speaker<'_>, connection: &mut Connection) -> Result<(), Ende
     let lines = imap_command(connection, "c3", "ID NIL")?;
     let told = lines.iter().find(|line| line.starts_with("* ID")).map_or("", String::as_str);
     speaker.tried("id", true, &["ID NIL"], told);
+    Ok(())
+}
+
+/// A wrong password for a mailbox that nobody has and for one that is there, a connection each, inside of TLS.
+pub(super) fn wrong_passwords(speaker: &mut Speaker<'_>, recipient: &str) -> Result<(), Ended> {
+    let domain = recipient.rsplit('@').next().unwrap_or_default();
+    let nobody = format!("{NOBODY}@{domain}");
+    for (name, user) in [("login-unknown-user", nobody.as_str()), ("login-wrong-password", recipient)] {
+        let (mut connection, _) = greeted(speaker, |connection| Ok(vec![connection.line()?]))?;
+        let lines = imap_command(&mut connection, "c1", &format!("LOGIN \"{user}\" \"mailward-audit\""))?;
+        speaker.tried(name, true, &[&format!("LOGIN {user}")], &last(&lines).replace(user, "<user>"));
+        let _ = connection.send(b"c9 LOGOUT\r\n");
+    }
     Ok(())
 }
 

@@ -75,6 +75,18 @@ pub fn talk(target: &Target, manners: &Manners) -> Talk {
     talk
 }
 
+/// Tries a wrong password for an account of the operator's and for one that nobody has, at an IMAP port that begins with TLS: two
+/// failed logins, which the server may count.
+#[must_use]
+pub fn wrong_passwords(target: &Target, manners: &Manners, account: &str) -> Vec<Tried> {
+    let mut speaker = Speaker { target, manners, talk: begin(target) };
+    if target.service == MailService::Imap && target.implicit_tls {
+        // What was tried before it ended is kept.
+        let _ = imap::wrong_passwords(&mut speaker, account);
+    }
+    speaker.talk.tried
+}
+
 fn begin(target: &Target) -> Talk {
     Talk {
         host: target.host.clone(),
@@ -88,6 +100,9 @@ fn begin(target: &Target) -> Talk {
 
 /// Why a talk is over before everything was said.
 struct Ended(String);
+
+/// A mailbox that nobody has.
+const NOBODY: &str = "mailward-audit-no-such-mailbox-7c1f";
 
 const CLOSED: &str = "the server closed the connection";
 

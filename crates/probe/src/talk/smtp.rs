@@ -5,15 +5,13 @@ use std::time::Instant;
 use mailward_audit::Known;
 
 use super::line::Connection;
-use super::{CLOSED, Ended, Speaker};
+use super::{CLOSED, Ended, NOBODY, Speaker};
 
 /// Where nobody's mail goes: a sender and a recipient that the server does not serve. Servers that look senders' domains up
 /// refuse it, because example.net takes no mail (RFC 7505): what is asked about recipients is asked with an empty sender, too.
 const SENDER: &str = "mailward-audit@example.net";
 const NO_SENDER: &str = "MAIL FROM:<>";
 const STRANGER: &str = "mailward-audit@example.com";
-/// A mailbox that nobody has.
-const NOBODY: &str = "mailward-audit-no-such-mailbox-7c1f";
 
 /// Port 25, over four connections.
 pub(super) fn server(speaker: &mut Speaker<'_>) -> Result<(), Ended> {

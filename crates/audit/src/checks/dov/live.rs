@@ -1,8 +1,9 @@
 //! What ports say before TLS, beside what the configuration says.
 
 use super::cleartext::is_trusted;
+use crate::check::{could_not_tell, pass};
 use crate::facts::{MailService, Talk};
-use crate::{Evidence, Finding, Judged, Outcome, Server};
+use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 /// What ports say of passwords in clear.
 #[derive(Debug, Default)]
@@ -75,4 +76,40 @@ pub(super) fn joined(configured: Judged, heard: Heard, finding: impl FnOnce() ->
         }
         configured => configured,
     }
+}
+
+pub(super) static DOV_023: Check = Check {
+    id: "DOV-023",
+    title: "A failed login tells whether the account exists",
+    severity: Severity::Low,
+    why: "Who guesses passwords first finds out which accounts there are, and then spends all his guesses on those.",
+    proof: "With --active and --deliver-to: a wrong password for the named account and for one that nobody has, at the IMAP port with TLS; the \
+            answers are compared. Times are not: Dovecot itself puts later failures of an address off.",
+    fix: "Have every failed login answered alike.",
+    references: &["OWASP WSTG-IDNT-04"],
+    judge: dov_023,
+};
+
+fn dov_023(server: &Server<'_>) -> Judged {
+    let both = |talk: &'_ Talk| {
+        Some((talk.tried("login-unknown-user")?.clone(), talk.tried("login-wrong-password")?.clone()))
+    };
+    let Some((talk, (unknown, wrong))) = server.facts.talks.iter().find_map(|talk| Some((talk, both(talk)?)))
+    else {
+        return could_not_tell("no wrong password was tried: that takes --active and --deliver-to ADDRESS");
+    };
+    if unknown.reply == wrong.reply {
+        return pass(format!("{}: {}, for both", talk.place(), wrong.reply));
+    }
+    let finding =
+        Finding::new(Severity::Low, talk.place(), "A failed login tells whether the account exists");
+    let place = |what: &str| format!("{}, {what}", talk.place());
+    Ok(finding
+        .seen(place("an account that nobody has"), unknown.reply)
+        .seen(place("a wrong password"), wrong.reply)
+        .remedy(
+            Remedy::new("Have every failed login answered alike.")
+                .prove("mailward audit --active --deliver-to ADDRESS --only DOV-023"),
+        )
+        .into())
 }

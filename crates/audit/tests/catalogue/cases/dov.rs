@@ -1,7 +1,7 @@
 //! Cases of the DOV family.
 
 use mailward_audit::Facts;
-use mailward_audit::facts::{Account, File, FileKind, Known, MailService, Said, Talk, Usage};
+use mailward_audit::facts::{Account, File, FileKind, Known, MailService, Said, Talk, Tried, Usage};
 
 use crate::Case;
 use crate::build::{dovecot, dovecot_2_4, dovecot_of, file, nothing};
@@ -30,6 +30,23 @@ fn heard(mut facts: Facts, service: MailService, source: &str, offered: &[&str])
         plain: offered.iter().map(|&one| one.to_owned()).collect::<Vec<_>>().into(),
         ..Talk::default()
     });
+    facts
+}
+
+/// A wrong password is answered with the usual, and an account that nobody has with this.
+fn failed_logins(unknown: &str) -> Facts {
+    let tried = |name: &str, reply: &str| Tried {
+        name: name.to_owned(),
+        secured: true,
+        reply: reply.to_owned(),
+        ..Tried::default()
+    };
+    let tried = vec![
+        tried("login-unknown-user", unknown),
+        tried("login-wrong-password", "c1 NO [AUTHENTICATIONFAILED] Authentication failed."),
+    ];
+    let mut facts = nothing();
+    facts.talks = vec![Talk { port: 993, service: MailService::Imap, tried, ..Talk::default() }];
     facts
 }
 
@@ -386,6 +403,12 @@ pub(crate) const CASES: &[Case] = &[
         fails: || new("log_debug = category=auth\n"),
         shows: "log_debug",
         passes: || new(""),
+    },
+    Case {
+        id: "DOV-023",
+        fails: || failed_logins("c1 NO [AUTHENTICATIONFAILED] No such user."),
+        shows: "No such user",
+        passes: || failed_logins("c1 NO [AUTHENTICATIONFAILED] Authentication failed."),
     },
     Case {
         id: "DOV-024",
