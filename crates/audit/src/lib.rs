@@ -26,6 +26,7 @@ mod services;
 pub use catalogue::{FAMILIES, Family, NotYet, find};
 pub use check::{Check, Judged, Outcome, Untold};
 pub use checks::crt::{TlsFile, tls_files};
+pub use checks::sts::announced_policy;
 pub use facts::{Facts, Known};
 pub use finding::{Area, Edit, Evidence, Finding, Remedy, Severity};
 pub use judge::{Audit, Result as CheckResult, judge};

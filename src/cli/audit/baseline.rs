@@ -1,45 +1,58 @@
 //! What is new, fixed and unchanged since last time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context as _;
-use mailward_report::audit::{AuditReport, Gone};
+use mailward_audit::facts::AnnouncedPolicy;
+use mailward_report::audit::{AuditReport, Gone, PolicyView};
 use mailward_store::{Audits, StoreError};
 
 use crate::config::Settings;
 
-/// Compares with the report in `file`, or with the last whole audit of this host in the state directory. `history` is none
-/// where this audit is only a part of one: it is neither compared nor recorded.
-pub(super) fn compare(
-    report: &mut AuditReport,
-    file: Option<&Path>,
-    history: Option<&Settings>,
-) -> anyhow::Result<()> {
-    if let Some(path) = file {
-        against(report, &read(path)?);
+/// The audits of this host, where they are remembered.
+pub(super) struct History(Option<Audits>);
+
+impl History {
+    /// Those of the state directory. `settings` is none where this audit is only a part of one: it is neither compared nor recorded.
+    pub(super) fn open(settings: Option<&Settings>) -> anyhow::Result<Self> {
+        // Where the daemon never ran, an audit leaves nothing behind.
+        let directory = settings.map(|settings| &settings.guard.state_directory).filter(|path| path.is_dir());
+        let Some(directory) = directory else { return Ok(Self(None)) };
+        match Audits::open(&directory.join("audits.sqlite")) {
+            Ok(audits) => Ok(Self(Some(audits))),
+            // Whoever is not root has no history, and an audit all the same.
+            Err(StoreError::Denied { .. }) => Ok(Self(None)),
+            Err(error) => Err(error.into()),
+        }
     }
-    let Some(settings) = history else { return Ok(()) };
-    let directory = &settings.guard.state_directory;
-    // Where the daemon never ran, an audit leaves nothing behind.
-    if !directory.is_dir() {
-        return Ok(());
+
+    /// The report in `file`, or that of the last whole audit of a host.
+    pub(super) fn before(&self, file: Option<&Path>, host: &str) -> anyhow::Result<Option<AuditReport>> {
+        match (file, &self.0) {
+            (Some(path), _) => read(path).map(Some),
+            (None, Some(audits)) => Ok(audits.last(host)?.and_then(|text| serde_json::from_str(&text).ok())),
+            (None, None) => Ok(None),
+        }
     }
-    let mut audits = match Audits::open(&directory.join("audits.sqlite")) {
-        Ok(audits) => audits,
-        // Whoever is not root has no history, and an audit all the same.
-        Err(StoreError::Denied { .. }) => return Ok(()),
-        Err(error) => return Err(error.into()),
+
+    /// Remembers an audit.
+    pub(super) fn record(&mut self, report: &AuditReport) -> anyhow::Result<()> {
+        let Some(audits) = &mut self.0 else { return Ok(()) };
+        let slim = AuditReport { attacks: None, ..report.clone() };
+        audits.record(report.taken.0, &report.host, &serde_json::to_string(&slim)?)?;
+        Ok(())
+    }
+}
+
+/// The MTA-STS policies of an earlier audit, as facts of this one.
+pub(super) fn policies(before: &AuditReport) -> BTreeMap<String, AnnouncedPolicy> {
+    let taken = before.taken.0.to_string();
+    let policy = |view: &PolicyView| {
+        let PolicyView { domain, id, text } = view.clone();
+        (domain, AnnouncedPolicy { id, text, taken: taken.clone() })
     };
-    if file.is_none()
-        && let Some(before) = audits.last(&report.host)?
-        && let Ok(before) = serde_json::from_str(&before)
-    {
-        against(report, &before);
-    }
-    let slim = AuditReport { attacks: None, ..report.clone() };
-    audits.record(report.taken.0, &report.host, &serde_json::to_string(&slim)?)?;
-    Ok(())
+    before.policies.iter().map(policy).collect()
 }
 
 fn read(path: &Path) -> anyhow::Result<AuditReport> {
@@ -51,7 +64,7 @@ fn read(path: &Path) -> anyhow::Result<AuditReport> {
 }
 
 /// A finding is the same as long as its fingerprint is. One that is accepted now is not gone.
-fn against(report: &mut AuditReport, before: &AuditReport) {
+pub(super) fn against(report: &mut AuditReport, before: &AuditReport) {
     let known: BTreeSet<_> = before.findings.iter().map(|finding| finding.fingerprint.as_str()).collect();
     for finding in &mut report.findings {
         let same = known.contains(finding.fingerprint.as_str());

@@ -98,10 +98,16 @@ impl Least {
 pub(crate) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome> {
     let settings = crate::cli::load(config)?.settings;
     let wanted = Wanted::of(args)?;
-    let (facts, log) = match &args.facts {
+    let (mut facts, log) = match &args.facts {
         Some(path) => (read_facts(path)?, None),
         None => collect::collect(config, &settings, &args.scope)?,
     };
+    let remembered = (wanted.is_all() && args.facts.is_none()).then_some(&settings);
+    let mut history = baseline::History::open(remembered)?;
+    let before = history.before(args.baseline.as_deref(), &facts.about.host)?;
+    if let Some(before) = &before {
+        facts.dns.earlier_policies = baseline::policies(before);
+    }
     if let Some(path) = &args.save_facts {
         save_facts(path, &facts)?;
     }
@@ -109,8 +115,10 @@ pub(crate) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
     let mut report = view::report(&facts, &audit);
     collect::with_log(&mut report, &facts, log);
     accept::apply(&mut report, &settings.audit.accept, today());
-    let history = (wanted.is_all() && args.facts.is_none()).then_some(&settings);
-    baseline::compare(&mut report, args.baseline.as_deref(), history)?;
+    if let Some(before) = &before {
+        baseline::against(&mut report, before);
+    }
+    history.record(&report)?;
     print(args, &report)?;
     let fails = args
         .fail_on

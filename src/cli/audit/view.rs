@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use mailward_audit::{Area, Audit, Check, FAMILIES, Facts, Finding, Outcome, Server, Untold, services};
+use mailward_audit::{
+    Area, Audit, Check, FAMILIES, Facts, Finding, Outcome, Server, Untold, announced_policy, services,
+};
 use mailward_report::audit::{
-    AreaView, AuditReport, CheckView, EditView, EvidenceView, FindingView, RemedyView, ServiceView, Told,
+    AreaView, AuditReport, CheckView, EditView, EvidenceView, FindingView, PolicyView, RemedyView,
+    ServiceView, Told,
 };
 use mailward_report::{At, Severity};
 
@@ -26,6 +29,7 @@ pub(super) fn report(facts: &Facts, audit: &Audit) -> AuditReport {
         findings: audit.findings().into_iter().map(|(check, finding)| finding_view(check, finding)).collect(),
         areas: areas(audit),
         services: services(&Server::new(facts)).unwrap_or_default().into_iter().map(service_view).collect(),
+        policies: policies(facts),
         ..AuditReport::default()
     };
     for result in &audit.results {
@@ -42,6 +46,12 @@ pub(super) fn report(facts: &Facts, audit: &Audit) -> AuditReport {
         }
     }
     report
+}
+
+fn policies(facts: &Facts) -> Vec<PolicyView> {
+    let domains = facts.dns.domains.iter();
+    let policies = domains.filter_map(|domain| Some((domain.clone(), announced_policy(facts, domain)?)));
+    policies.map(|(domain, policy)| PolicyView { domain, id: policy.id, text: policy.text }).collect()
 }
 
 fn service_view(service: mailward_audit::Service) -> ServiceView {

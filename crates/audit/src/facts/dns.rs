@@ -27,12 +27,26 @@ pub struct Dns {
     pub answers: BTreeMap<String, Known<Answer>>,
     /// Documents fetched by HTTPS, by URL: MTA-STS policies, BIMI images.
     pub fetched: BTreeMap<String, Known<Fetched>>,
+    /// MTA-STS policies as an earlier audit found them, by domain.
+    pub earlier_policies: BTreeMap<String, AnnouncedPolicy>,
     /// Whether the questions come from outside of the server, so that its port 53 may be asked as a stranger.
     pub outside: bool,
     /// Zones of the block lists that are asked about the server's addresses and domains.
     pub lists: Vec<String>,
     /// The keys that outgoing mail is signed with, and key files that no table names.
     pub signing: Known<Vec<SigningKey>>,
+}
+
+/// An MTA-STS policy with the id that announced it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AnnouncedPolicy {
+    /// The id of the TXT record.
+    pub id: String,
+    /// The policy.
+    pub text: String,
+    /// When it was found, RFC 3339.
+    pub taken: String,
 }
 
 /// A key that outgoing mail is signed with. The private half never leaves the collector.

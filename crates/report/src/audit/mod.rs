@@ -50,6 +50,8 @@ pub struct AuditReport {
     pub services: Vec<ServiceView>,
     /// Which attacks of the log somebody would stop.
     pub coverage: Vec<Covered>,
+    /// The MTA-STS policies, for the next audit to compare with.
+    pub policies: Vec<PolicyView>,
     /// The attacks in the log, where one was read.
     pub attacks: Option<AttackReport>,
     /// Mistakes in the suppressions: expired ones, ones that match nothing.
@@ -203,6 +205,19 @@ pub struct ServiceView {
     pub running: bool,
     /// What shows it.
     pub seen: String,
+}
+
+/// A domain's MTA-STS policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct PolicyView {
+    /// The domain.
+    pub domain: String,
+    /// The id that announces it.
+    pub id: String,
+    /// The policy as it was fetched.
+    pub text: String,
 }
 
 /// A kind of attack in the log, and who would stop it.

@@ -1,13 +1,14 @@
 //! MTA-STS.
 
+mod change;
 mod policy;
 mod record;
 
 use super::dns::each_domain;
 use crate::check::{could_not_tell, not_applicable};
-use crate::facts::{Dns, Fetched, Known};
-use crate::records::sts::{Policy, is_meant, url};
-use crate::{Check, Finding, Judged, NotYet, Server, Untold};
+use crate::facts::{AnnouncedPolicy, Dns, Fetched, Known};
+use crate::records::sts::{Policy, id, is_meant, url};
+use crate::{Check, Facts, Finding, Judged, NotYet, Server, Untold};
 
 /// The checks, by id.
 pub(crate) const CHECKS: &[&Check] = &[
@@ -18,14 +19,11 @@ pub(crate) const CHECKS: &[&Check] = &[
     &policy::STS_005,
     &policy::STS_006,
     &policy::STS_007,
+    &change::STS_008,
 ];
 
 /// The rows that no check proves yet, by id.
-pub(crate) const NOT_YET: &[NotYet] = &[NotYet {
-    id: "STS-008",
-    title: "Policy text changed, id did not",
-    because: "it takes the policy of an earlier audit, and checks see the facts of one audit only",
-}];
+pub(crate) const NOT_YET: &[NotYet] = &[];
 
 /// The texts at `_mta-sts` that are meant as records; none means that the domain does not take part.
 fn announced<'a>(dns: &'a Dns, domain: &str) -> Result<Vec<&'a str>, Untold> {
@@ -41,6 +39,19 @@ fn fetched<'a>(dns: &'a Dns, domain: &str) -> Result<&'a Fetched, Untold> {
         Some(other) => other.get(),
         None => could_not_tell(format!("{url} was not fetched")),
     }
+}
+
+/// A domain's policy as it is, for a later audit to compare with.
+#[must_use]
+pub fn announced_policy(facts: &Facts, domain: &str) -> Option<AnnouncedPolicy> {
+    let records = announced(&facts.dns, domain).ok()?;
+    let [record] = records.as_slice() else { return None };
+    let fetched = fetched(&facts.dns, domain).ok().filter(|fetched| fetched.status == 200)?;
+    Some(AnnouncedPolicy {
+        id: id(record).ok()?,
+        text: fetched.body.clone(),
+        taken: facts.about.taken.clone(),
+    })
 }
 
 /// Judges each policy that was fetched.

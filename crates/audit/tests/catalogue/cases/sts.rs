@@ -1,7 +1,7 @@
 //! Cases of the MTA-STS family.
 
 use mailward_audit::Facts;
-use mailward_audit::facts::{Fetched, Known, TlsPort};
+use mailward_audit::facts::{AnnouncedPolicy, Fetched, Known, TlsPort};
 
 use super::dns::{ENFORCED, POLICY, but, policy, port, with, zone};
 use crate::Case;
@@ -10,6 +10,18 @@ use crate::Case;
 fn fetched(document: Fetched) -> Facts {
     but(zone(), |facts| {
         facts.dns.fetched.insert(POLICY.to_owned(), Known::Is(document));
+    })
+}
+
+/// An earlier audit found this id and policy.
+fn remembered(id: &str, text: &str) -> Facts {
+    but(zone(), |facts| {
+        let policy = AnnouncedPolicy {
+            id: id.to_owned(),
+            text: text.to_owned(),
+            taken: "2026-01-01T00:00:00Z".to_owned(),
+        };
+        facts.dns.earlier_policies.insert("example.org".to_owned(), policy);
     })
 }
 
@@ -68,5 +80,11 @@ pub(crate) const CASES: &[Case] = &[
         fails: || fetched(policy(&ENFORCED.replace("604800", "3600"))),
         shows: "3600 seconds",
         passes: zone,
+    },
+    Case {
+        id: "STS-008",
+        fails: || remembered("20260101000000Z", &ENFORCED.replace("enforce", "testing")),
+        shows: "under the same id 20260101000000Z",
+        passes: || remembered("20250101000000Z", &ENFORCED.replace("enforce", "testing")),
     },
 ];
