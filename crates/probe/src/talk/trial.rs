@@ -163,7 +163,7 @@ fn deliver(speaker: &mut Speaker<'_>, mailing: &Mailing, text: &str) -> Result<K
 
 /// What Dovecot has of a mail: its folder, and the fields that filters write.
 fn stored(place: &Place, recipient: &str, token: &str) -> Known<Vec<String>> {
-    let fields = "mailbox hdr.subject hdr.x-spam hdr.x-spam-flag hdr.x-spam-status hdr.x-spamd-bar hdr.x-virus-status \
+    let fields = "mailbox hdr.subject hdr.x-spam hdr.x-spam-flag hdr.x-spam-status hdr.x-virus-status \
                   hdr.x-amavis-alert hdr.x-quarantine-id";
     let words = ["doveadm", "fetch", "-u", recipient, fields, "header", "message-id", token];
     match place.run(&words, mailward_host::run::Limits::default()) {

@@ -67,11 +67,12 @@ fn end(sample: &Sample) -> End {
         Some(b'2') => {}
         _ => return End::Unknown(format!("the server put it off: {reply}")),
     }
-    if let Some(line) = sample.log.iter().find(|line| is_caught(line)) {
+    let is_virus = sample.name == "eicar";
+    if let Some(line) = sample.log.iter().find(|line| is_caught(line, is_virus)) {
         return End::Caught(said(line));
     }
     let stored = sample.stored.known().map(Vec::as_slice).unwrap_or_default();
-    if let Some(mark) = stored.iter().find(|field| is_mark(field)) {
+    if let Some(mark) = stored.iter().find(|field| is_mark(field, is_virus)) {
         return End::Caught(format!("it lies in the mailbox with {mark}"));
     }
     if !stored.is_empty() {
@@ -79,7 +80,7 @@ fn end(sample: &Sample) -> End {
     }
     match sample.log.iter().find(|line| is_final(line)) {
         // A spam filter may have marked it, which only the mailbox would show.
-        Some(_) if sample.name != "eicar" => End::Unknown(
+        Some(_) if !is_virus => End::Unknown(
             "it was delivered, and whether it was marked is in a mailbox that could not be read".to_owned(),
         ),
         Some(line) => End::Delivered(said(line)),
@@ -89,35 +90,40 @@ fn end(sample: &Sample) -> End {
     }
 }
 
-/// What amavis, milters, SpamAssassin and filters behind the queue say of a mail that they stop or mark.
-fn is_caught(line: &str) -> bool {
-    const WORDS: [&str; 11] = [
+/// What amavis, milters, SpamAssassin and filters behind the queue say of a mail that they stop or mark. A virus that is delivered as
+/// spam is delivered.
+fn is_caught(line: &str, is_virus: bool) -> bool {
+    const STOPPED: [&str; 9] = [
         ") Blocked ",
         ") Passed INFECTED",
-        ") Passed SPAM",
         ") Passed BANNED",
         "milter-reject:",
         "milter-discard:",
         "milter-hold:",
-        "result: Y",
         "status=bounced",
         ": discard:",
         " infected by ",
     ];
-    WORDS.iter().any(|word| line.contains(word))
+    const SPAM: [&str; 2] = [") Passed SPAM", "result: Y"];
+    let says = |words: &[&str]| words.iter().any(|word| line.contains(word));
+    says(&STOPPED) || (!is_virus && says(&SPAM))
 }
 
 /// A field or folder that says so.
-fn is_mark(field: &str) -> bool {
+fn is_mark(field: &str, is_virus: bool) -> bool {
     let field = field.to_ascii_lowercase();
     let Some((name, value)) = field.split_once(':') else { return false };
     let value = value.trim();
+    let is_folder = |names: &[&str]| names.iter().any(|name| value.contains(name));
     match name {
-        "mailbox" => ["junk", "spam", "virus", "quarantine"].iter().any(|word| value.contains(word)),
-        "hdr.x-spam" | "hdr.x-spam-flag" | "hdr.x-spam-status" => value.starts_with("yes"),
+        "mailbox" if is_virus => is_folder(&["virus", "quarantine"]),
+        "mailbox" => is_folder(&["junk", "spam", "quarantine"]),
         "hdr.x-virus-status" => value.starts_with("infected"),
+        "hdr.x-amavis-alert" | "hdr.x-quarantine-id" => !value.is_empty(),
+        _ if is_virus => false,
+        "hdr.x-spam" | "hdr.x-spam-flag" | "hdr.x-spam-status" => value.starts_with("yes"),
         "hdr.subject" => value.starts_with("***") || value.starts_with("[spam"),
-        _ => name.starts_with("hdr.x-") && !value.is_empty() && name != "hdr.x-spamd-bar",
+        _ => false,
     }
 }
 
@@ -183,6 +189,14 @@ mod tests {
             ("gtube", "250 queued", log(lmtp), vec!["mailbox: INBOX", "hdr.x-spam-flag: YES"], "Caught"),
             ("gtube", "250 queued", log(lmtp), vec!["mailbox: Junk"], "Caught"),
             ("gtube", "250 queued", vec![], vec![], "Unknown"),
+            ("eicar", "250 queued", log(lmtp), vec!["mailbox: Junk", "hdr.x-spam: Yes"], "Delivered"),
+            (
+                "eicar",
+                "250 queued",
+                log(lmtp),
+                vec!["mailbox: INBOX", "hdr.x-virus-status: Infected (Eicar)"],
+                "Caught",
+            ),
         ];
         for (name, reply, log, stored, wanted) in rows {
             let sample = Sample {
