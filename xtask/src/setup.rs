@@ -39,6 +39,8 @@ const PACKAGES: &[Package] = &[
     ("rsyslog", "the lab's other logger"),
     ("fail2ban", "jails for the audit to judge, and a peer: fail2ban-regex"),
     ("nsd", "a name server for the audit's questions"),
+    ("rspamd", "a filter that catches the audit's test mails"),
+    ("python3-dkim", "verifies DKIM signatures independently of us"),
     ("chromium", "looks at the pages that reports make"),
     ("curl", "talks to the control socket independently of us"),
 ];
@@ -50,7 +52,8 @@ const BENCH_PACKAGES: &[Package] = &[
 ];
 
 /// Services that come with the packages. None of them is wanted on a developer's machine.
-const SERVICES: &[&str] = &["postfix", "dovecot", "nftables", "rsyslog", "fail2ban", "nsd", "sshguard"];
+const SERVICES: &[&str] =
+    &["postfix", "dovecot", "nftables", "rsyslog", "fail2ban", "nsd", "rspamd", "sshguard"];
 
 /// A cargo tool, the command that shows whether it is there, and what needs it.
 const CARGO_TOOLS: &[(&str, &str)] = &[
