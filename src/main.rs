@@ -5,6 +5,7 @@ mod analysis;
 mod cli;
 mod config;
 mod explanation;
+mod firewall;
 mod guard;
 mod json;
 mod record;

@@ -5,6 +5,7 @@ mod audit;
 mod completions;
 mod config;
 mod explain;
+mod firewall;
 mod guard;
 mod init;
 mod input;
@@ -69,6 +70,9 @@ enum Command {
     Audit(Box<audit::Args>),
     /// Which attacks in a log no protection on this host stops.
     Coverage(audit::coverage::Args),
+    /// The packet filter of this host: default deny, tried out before it stays.
+    #[command(subcommand)]
+    Firewall(firewall::Command),
     /// The attacks in a log: what, from where, at whom, when, and what the rules would have done.
     Analyze(analyze::Args),
     /// Log lines into typed events, a JSON line each.
@@ -148,6 +152,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Top(print) => daemon()?.top(print),
         Command::Audit(args) => audit::run(config, args),
         Command::Coverage(args) => audit::coverage::run(config, args),
+        Command::Firewall(command) => firewall::run(config, command),
         Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),
         Command::Replay(args) => replay::run(config, args),

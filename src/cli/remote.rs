@@ -24,6 +24,12 @@ pub(crate) struct Print {
     format: Format,
 }
 
+impl Print {
+    pub(super) const fn in_format(format: Format) -> Self {
+        Self { format }
+    }
+}
+
 /// Options of `ban`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BanArgs {

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use mailward_audit::firewall::{Opening, Port};
 use mailward_decide::{Budget, Ladder};
 use mailward_detect::{Capacity, Patience, Rules};
-use mailward_model::Network;
+use mailward_model::{Network, Span};
 use mailward_source::Start;
 use mailward_store::Retention;
 
@@ -17,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) sources: Sources,
     pub(crate) guard: Guard,
     pub(crate) firewall: Firewall,
+    pub(crate) host_firewall: HostFirewall,
     pub(crate) never_ban: NeverBan,
     pub(crate) ladder: Ladder,
     pub(crate) budget: Budget,
@@ -133,6 +135,50 @@ pub(crate) struct Firewall {
 impl Default for Firewall {
     fn default() -> Self {
         Self { enabled: true, options: mailward_enforce::Options::default(), postscreen_table: None }
+    }
+}
+
+/// `[host-firewall]`: what `mailward firewall` opens and closes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostFirewall {
+    /// Ports that are open beside mail and SSH, or only to some.
+    pub(crate) allow: Vec<Opening>,
+    /// Ports that stay closed though somebody listens there.
+    pub(crate) close: Vec<Port>,
+    /// Interfaces whose traffic is not filtered.
+    pub(crate) trusted_interfaces: Vec<InterfaceName>,
+    /// New connections a minute to mail ports, of each source.
+    pub(crate) mail_rate: u32,
+    /// New connections a minute to SSH, of each source.
+    pub(crate) ssh_rate: u32,
+    /// A file of networks that may not reach ports at which people log in.
+    pub(crate) blocked_networks: Option<PathBuf>,
+    /// How long rules act before they are confirmed.
+    pub(crate) trial: Span,
+}
+
+impl Default for HostFirewall {
+    fn default() -> Self {
+        Self {
+            allow: Vec::new(),
+            close: Vec::new(),
+            trusted_interfaces: Vec::new(),
+            // An office behind one address opens hundreds when its line comes back; a flood is thousands.
+            mail_rate: 300,
+            ssh_rate: 30,
+            blocked_networks: None,
+            trial: Span::from_secs(60),
+        }
+    }
+}
+
+/// The name of a network interface, perhaps with a `*` at the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InterfaceName(pub(crate) String);
+
+impl std::fmt::Display for InterfaceName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -156,6 +156,50 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "host-firewall",
+        about: "What `mailward firewall` opens and closes on this host. Ports of mail and SSH on which somebody listens are open by themselves.",
+        settings: &[
+            setting!(
+                "allow",
+                host_firewall.allow,
+                "What else is open: [\"tcp/443\"]; or open to a network alone, SSH and mail as well: [\"tcp/22 from 192.0.2.0/24\"]."
+            ),
+            setting!(
+                "close",
+                host_firewall.close,
+                "What stays closed though somebody listens there: [\"tcp/111\", \"udp/111\"]."
+            ),
+            setting!(
+                "trusted-interfaces",
+                host_firewall.trusted_interfaces,
+                "Interfaces whose traffic is not filtered: [\"wg0\"]. Bridges of containers are found by themselves."
+            ),
+            setting!(
+                "mail-rate",
+                host_firewall.mail_rate,
+                1..=1_000_000,
+                "New connections a minute to mail ports, of each address (IPv6: /64) by itself; as many at once. Networks of [never-ban] are not counted."
+            ),
+            setting!(
+                "ssh-rate",
+                host_firewall.ssh_rate,
+                1..=1_000_000,
+                "The same for SSH."
+            ),
+            setting!(
+                "blocked-networks",
+                host_firewall.blocked_networks,
+                "A file of networks, one in a line, that reach no port at which people log in (25 is none): a country's, from a GeoIP list; or \"none\"."
+            ),
+            setting!(
+                "trial",
+                host_firewall.trial,
+                10..=3_600,
+                "How long new rules act before `mailward firewall confirm` makes them stay."
+            ),
+        ],
+    },
+    Section {
         name: "never-ban",
         about: "Who is never banned. Loopback, link-local and private networks never are, whatever stands here.",
         settings: &[

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use mailward_detect::rules::Response;
+use mailward_audit::firewall::{Opening, Port, Transport};
 use mailward_enforce::Action;
 use mailward_model::{Network, Span};
 use proptest::prelude::*;
 
 use super::read::read;
-use super::settings::{Firewall, Guard};
+use super::settings::{Firewall, Guard, HostFirewall, InterfaceName};
 use super::*;
 
 /// The text of all mistakes, against a golden file; `BLESS=1` writes it anew.
@@ -274,14 +275,36 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn some_host_firewall()(
+        ports in proptest::collection::hash_set((any::<bool>(), 1..=u16::MAX), 0..4), networks in networks(),
+        names in proptest::collection::hash_set("[a-z]{1,12}[*]?", 0..3), rates: [u16; 2], secs in 10..3_600_u64,
+        blocked_networks in proptest::option::of(paths()),
+    ) -> HostFirewall {
+        let port = |(tcp, number)| Port { transport: if tcp { Transport::Tcp } else { Transport::Udp }, number };
+        let close: Vec<Port> = ports.into_iter().map(port).collect();
+        let from = networks.iter().map(|named| Some(named.network)).chain([None]);
+        let allow = close.iter().zip(from).map(|(port, from)| Opening { port: *port, from }).collect();
+        HostFirewall {
+            allow,
+            close,
+            trusted_interfaces: names.into_iter().map(InterfaceName).collect(),
+            mail_rate: 1 + u32::from(rates[0]),
+            ssh_rate: 1 + u32::from(rates[1]),
+            blocked_networks,
+            trial: Span::from_secs(secs),
+        }
+    }
+}
+
+prop_compose! {
     fn some_settings()(
-        sources in some_sources(), firewall in some_firewall(), networks in networks(),
+        sources in some_sources(), firewall in some_firewall(), host_firewall in some_host_firewall(), networks in networks(),
         bools: [bool; 4], state_directory in paths(), socket in paths(), socket_group in texts(),
         mut steps in proptest::collection::hash_set(spans(60), 1..5).prop_map(|set| set.into_iter().collect::<Vec<_>>()),
         rules in proptest::collection::vec((any::<bool>(), 1..1_000_u32, spans(1), spans(60)), 64),
         numbers in proptest::collection::vec(1_000..10_000_u32, 8), budget in 1..1_000_000_u32, days in 1..365_u64,
     ) -> Settings {
-        let mut settings = Settings { sources, firewall, ..Settings::default() };
+        let mut settings = Settings { sources, firewall, host_firewall, ..Settings::default() };
         settings.never_ban = NeverBan { networks, operator_session: bools[0], mynetworks: bools[1], own_addresses: bools[2] };
         let mode = if bools[3] { Mode::Enforce } else { Mode::DryRun };
         settings.guard = Guard { mode, state_directory, socket, socket_group };

@@ -35,6 +35,7 @@ const PACKAGES: &[Package] = &[
     ("nftables", "looks at the firewall independently of us"),
     ("iproute2", "network namespaces"),
     ("openssl", "the lab's certificate authority"),
+    ("openssh-server", "confirms a packet filter over a new connection"),
     ("logrotate", "rotates logs under the reader"),
     ("rsyslog", "the lab's other logger"),
     ("fail2ban", "jails for the audit to judge, and a peer: fail2ban-regex"),
@@ -53,7 +54,7 @@ const BENCH_PACKAGES: &[Package] = &[
 
 /// Services that come with the packages. None of them is wanted on a developer's machine.
 const SERVICES: &[&str] =
-    &["postfix", "dovecot", "nftables", "rsyslog", "fail2ban", "nsd", "rspamd", "sshguard"];
+    &["postfix", "dovecot", "nftables", "rsyslog", "fail2ban", "nsd", "rspamd", "sshguard", "ssh"];
 
 /// A cargo tool, the command that shows whether it is there, and what needs it.
 const CARGO_TOOLS: &[(&str, &str)] = &[

@@ -1,5 +1,6 @@
 //! Other programs, run to their end: no shell, no search path, a clean environment, and a limit on time and output.
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -105,6 +106,36 @@ pub fn output_with_input(
     Ok(Output { status, stdout: stdout.kept, stderr: stderr.kept, truncated })
 }
 
+/// Starts a program that goes on by itself when this one ends, with nothing on its input and its outputs thrown away. It stays in
+/// the caller's session unless it leaves it itself (setsid(2)).
+///
+/// # Errors
+/// When it cannot be started.
+#[expect(clippy::zombie_processes, reason = "it outlives its parent, and init takes it over")]
+pub fn leave_running(program: &Path, args: &[&OsStr]) -> Result<(), RunError> {
+    let mut command = command(program)?;
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().map(drop).map_err(|error| refused(program, error))
+}
+
+/// A program by absolute path, with a clean environment.
+fn command(program: &Path) -> Result<Command, RunError> {
+    if !program.is_absolute() {
+        return Err(RunError::NotAbsolute { program: program.to_path_buf() });
+    }
+    let mut command = Command::new(program);
+    command.env_clear().envs(ENVIRONMENT).current_dir("/");
+    Ok(command)
+}
+
+fn refused(program: &Path, error: io::Error) -> RunError {
+    let program = program.to_path_buf();
+    match error.kind() {
+        io::ErrorKind::NotFound => RunError::Missing { program },
+        _ => RunError::Failed { program, source: error },
+    }
+}
+
 /// Programs of the system, in the language that their output is read in.
 const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LC_ALL", "C.UTF-8")];
 
@@ -119,19 +150,10 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a program with a clean environment, both outputs piped.
     pub(crate) fn start(program: &Path, args: &[&str], stdin: Stdio) -> Result<Self, RunError> {
-        if !program.is_absolute() {
-            return Err(RunError::NotAbsolute { program: program.to_path_buf() });
-        }
-        let mut command = Command::new(program);
-        command.args(args).env_clear().envs(ENVIRONMENT).current_dir("/").process_group(0);
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-        match command.spawn() {
-            Ok(child) => Ok(Self { child, over: false }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(RunError::Missing { program: program.to_path_buf() })
-            }
-            Err(source) => Err(RunError::Failed { program: program.to_path_buf(), source }),
-        }
+        let mut command = command(program)?;
+        command.args(args).process_group(0).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().map_err(|error| refused(program, error))?;
+        Ok(Self { child, over: false })
     }
 
     /// How it ended, if it does so by itself within `limit`.

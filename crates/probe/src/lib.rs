@@ -7,6 +7,7 @@ mod collect;
 pub mod commands;
 pub mod dns;
 mod files;
+mod filter;
 mod host;
 mod log;
 mod place;
@@ -17,4 +18,5 @@ pub mod tls;
 
 pub use collect::{Options, collect};
 pub use files::{Mount, Tree};
+pub use filter::filter;
 pub use place::{Call, Place, is_installed};

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use mailward_audit::firewall::{Opening, Port};
 use mailward_model::{Network, Span};
 use toml::de::DeValue;
 
 use super::super::mistake::{Mistakes, meant};
-use super::super::settings::NamedNetwork;
+use super::super::settings::{InterfaceName, NamedNetwork};
 use super::{Field, Value, quoted, text, within, wrong};
 
 /// A list, in which each mistake is told.
@@ -78,7 +79,10 @@ macro_rules! lists {
 lists!(
     PathBuf = "a list of paths such as [\"/var/log/mail.log\"]",
     String = "a list of texts such as [\"SYSLOG_FACILITY=2\"]",
-    Span = "a list of durations such as [\"1h\", \"6h\", \"24h\"]"
+    Span = "a list of durations such as [\"1h\", \"6h\", \"24h\"]",
+    Opening = "a list of ports such as [\"tcp/443\", \"tcp/9100 from 192.0.2.0/24\"]",
+    Port = "a list of ports such as [\"tcp/111\", \"udp/111\"]",
+    InterfaceName = "a list of interfaces such as [\"wg0\"]"
 );
 
 /// Ports; none is all.

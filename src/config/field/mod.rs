@@ -2,6 +2,7 @@
 
 mod audit;
 mod choice;
+mod host_firewall;
 mod list;
 
 use std::ops::RangeInclusive;

@@ -1,11 +1,20 @@
-//! The packet filter that is loaded: `nft -j list ruleset`, which also shows the rules of `iptables-nft`.
+//! The packet filter that is loaded: `nft -j list ruleset`, which also shows the rules of `iptables-nft`; and the one that a
+//! mail host should have ([`propose`]).
 
+mod build;
+mod found;
 mod iptables;
+mod ruleset;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use serde_json::Value;
 
+pub use build::{Fate, Obstacle, Proposal, Service, Wishes, propose};
+pub use found::{Found, Other};
 pub use iptables::{IptablesRule, iptables_rules};
+pub use ruleset::{Opening, OpeningError, Port, Ruleset, Scope, TABLE, Transport, is_interface};
 pub use walk::Reach;
 
 use crate::{Facts, Untold};

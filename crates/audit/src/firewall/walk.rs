@@ -96,6 +96,9 @@ impl Firewall {
         let mut known = true;
         for statement in &rule.statements {
             let Some(condition) = statement.get("match") else {
+                if is_over_rate(statement) {
+                    return Some(false);
+                }
                 // Matches of iptables that nft does not know by name.
                 known &= statement.get("xt").is_none();
                 continue;
@@ -128,6 +131,9 @@ impl Firewall {
                 _ => None,
             };
         }
+        if let Some(masked) = left.get("&").and_then(Value::as_array) {
+            return begins_connection(masked, right);
+        }
         let field = left.pointer("/payload/field").and_then(Value::as_str)?;
         let protocol = left.pointer("/payload/protocol").and_then(Value::as_str)?;
         match (protocol, field) {
@@ -140,7 +146,7 @@ impl Firewall {
         }
     }
 
-    fn has_port(&self, rule: &Rule, right: &Value, port: u16) -> Option<bool> {
+    pub(super) fn has_port(&self, rule: &Rule, right: &Value, port: u16) -> Option<bool> {
         match right {
             Value::Number(number) => Some(number.as_u64() == Some(u64::from(port))),
             Value::String(name) => {
@@ -161,6 +167,24 @@ impl Firewall {
     }
 }
 
+/// Whether a statement holds for those alone who are over a rate: nobody is with his first connection.
+fn is_over_rate(statement: &Value) -> bool {
+    let within_set = statement.pointer("/set/stmt/0/limit");
+    let limit = statement.get("limit").or(within_set);
+    limit.and_then(|limit| limit.get("inv")).and_then(Value::as_bool) == Some(true)
+}
+
+/// Whether a condition on the flags of TCP holds for the first segment of a connection, which has SYN alone.
+fn begins_connection(masked: &[Value], right: &Value) -> Option<bool> {
+    let [flags, mask] = masked else { return None };
+    if flags.pointer("/payload/field").and_then(Value::as_str) != Some("flags") {
+        return None;
+    }
+    let wanted = names(right);
+    let seen = if names(mask).contains(&"syn") { vec!["syn"] } else { Vec::new() };
+    Some(wanted == seen)
+}
+
 /// The names in a value, a list of them or a set.
 fn names(value: &Value) -> Vec<&str> {
     match value {
@@ -168,6 +192,7 @@ fn names(value: &Value) -> Vec<&str> {
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
         Value::Object(object) => object
             .get("set")
+            .or_else(|| object.get("|"))
             .and_then(Value::as_array)
             .into_iter()
             .flatten()

@@ -51,6 +51,11 @@ pub(crate) fn collect(
     host
 }
 
+/// Sockets and addresses alone.
+pub(crate) fn network(place: &Place) -> Host {
+    Host { listeners: sockets::read(place), addresses: addresses(place), ..Host::default() }
+}
+
 /// `ip -j addr`: an interface has addresses.
 #[derive(serde::Deserialize)]
 struct Link {

@@ -6,7 +6,7 @@ use crate::check::{not_applicable, pass};
 use crate::checks::avs::verdict::HELPERS;
 use crate::checks::dms::container::INTERNAL;
 use crate::facts::Deployment;
-use crate::firewall::{Firewall, IptablesRule, Reach, iptables_rules};
+use crate::firewall::{Firewall, IptablesRule, Reach, TABLE, iptables_rules};
 use crate::{Check, Evidence, Facts, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 pub(crate) static BAN_011: Check = Check {
@@ -107,6 +107,7 @@ fn ban_012(server: &Server<'_>) -> Judged {
         let refuses = matches!(rule.target.as_str(), "DROP" | "REJECT") || rule.target.starts_with("ufw");
         rule.chain == "DOCKER-USER" && refuses
     });
+    let filtered = filtered || has_our_filter(facts);
     let allowed = |port: u16| {
         rules.iter().any(|rule| {
             rule.chain.starts_with("ufw")
@@ -132,6 +133,15 @@ fn ban_012(server: &Server<'_>) -> Judged {
             .apply("docker compose up -d")
             .prove("iptables -t nat -S DOCKER");
     Ok(Finding::new(Severity::High, "", summary).cause("Docker's DNAT").all_seen(seen).remedy(remedy).into())
+}
+
+/// Whether the packet filter of `mailward firewall` sees what is sent on to containers.
+fn has_our_filter(facts: &Facts) -> bool {
+    let table = format!("inet {TABLE}");
+    ["host nft -j list ruleset", "nft -j list ruleset"].into_iter().any(|command| {
+        let chains = Firewall::read(facts, command).map(|firewall| firewall.chains).unwrap_or_default();
+        chains.iter().any(|chain| chain.table == table && chain.hook == "forward")
+    })
 }
 
 pub(crate) static BAN_013: Check = Check {
