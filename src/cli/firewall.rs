@@ -120,7 +120,9 @@ fn on_trial(length: Duration) -> String {
 fn confirm(firewall: &HostFirewall) -> anyhow::Result<Outcome> {
     say(match firewall.confirm()? {
         Proof::Connection => "Confirmed, over a connection that the rules let in. They stay.",
-        Proof::Console => "Confirmed. No SSH connection leads to this shell, so it is taken for a console. The rules stay.",
+        Proof::Console => {
+            "Confirmed. No SSH connection leads to this shell, so it is taken for a console. The rules stay."
+        }
     })?;
     if !is_loaded_at_boot() {
         say("They are not loaded when the machine starts yet: systemctl enable mailward-firewall")?;
@@ -265,7 +267,8 @@ impl View for Planned {
             remedy: obstacle.remedy.as_str().into(),
         }));
         blocks.extend(changed_lines("What differs from the rules that were confirmed", &self.changes));
-        let subtitle = "Only new connections from outside are judged; what this host opens itself is not.".into();
+        let subtitle =
+            "Only new connections from outside are judged; what this host opens itself is not.".into();
         Document { title: "The packet filter for this host".into(), subtitle, blocks }
     }
 }
@@ -330,7 +333,9 @@ impl Status {
         match self.state {
             "off" => (Cell::dim("none: nothing is filtered"), "mailward firewall plan"),
             "in-force" => (good("the confirmed rules act, as they were confirmed"), ""),
-            "gone" => (bad("somebody took the confirmed rules out of the kernel"), "mailward firewall restore"),
+            "gone" => {
+                (bad("somebody took the confirmed rules out of the kernel"), "mailward firewall restore")
+            }
             "changed" => (bad("somebody changed the confirmed rules"), "mailward firewall restore"),
             _ => (bad("rules act that are saved nowhere"), "mailward firewall apply"),
         }
@@ -342,7 +347,8 @@ impl View for Status {
         let (acts, next) = self.acts();
         let mut facts: Vec<(Shown, Cell)> = vec![("rules".into(), acts)];
         if let Some(left) = self.trial {
-            let text = format!("new rules act for {left} more seconds; mailward firewall confirm makes them stay");
+            let text =
+                format!("new rules act for {left} more seconds; mailward firewall confirm makes them stay");
             facts.push(("trial".into(), Cell::toned(text, Tone::Notable)));
         }
         if self.state != "off" {

@@ -180,12 +180,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 1..=1_000_000,
                 "New connections a minute to mail ports, of each address (IPv6: /64) by itself; as many at once. Networks of [never-ban] are not counted."
             ),
-            setting!(
-                "ssh-rate",
-                host_firewall.ssh_rate,
-                1..=1_000_000,
-                "The same for SSH."
-            ),
+            setting!("ssh-rate", host_firewall.ssh_rate, 1..=1_000_000, "The same for SSH."),
             setting!(
                 "blocked-networks",
                 host_firewall.blocked_networks,

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mailward_detect::rules::Response;
 use mailward_audit::firewall::{Opening, Port, Transport};
+use mailward_detect::rules::Response;
 use mailward_enforce::Action;
 use mailward_model::{Network, Span};
 use proptest::prelude::*;

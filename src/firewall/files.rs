@@ -111,7 +111,9 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}; try as root (sudo)", path.display())),
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot read {}; try as root (sudo)", path.display()))
+        }
     }
 }
 

@@ -84,7 +84,7 @@ impl HostFirewall {
     pub(crate) fn proposal(&self, close_others: bool) -> anyhow::Result<Proposal> {
         let wishes = self.wishes(close_others)?;
         let facts = mailward_probe::filter();
-        propose(&facts, &wishes).map_err(|Untold::NotApplicable(why) | Untold::CouldNotTell(why)| {
+        propose(&facts, &wishes).map_err(|(Untold::NotApplicable(why) | Untold::CouldNotTell(why))| {
             anyhow::anyhow!("cannot tell what is to be filtered: {why}; try as root (sudo)")
         })
     }
@@ -186,7 +186,9 @@ impl HostFirewall {
         let _ = rustix::process::setsid();
         loop {
             match self.filter.loaded()? {
-                Loaded::Rules { trial: Some(Trial { left: Some(left), id: other, .. }), .. } if other == id => {
+                Loaded::Rules { trial: Some(Trial { left: Some(left), id: other, .. }), .. }
+                    if other == id =>
+                {
                     std::thread::sleep(left + Duration::from_millis(100));
                 }
                 Loaded::Rules { trial: Some(Trial { left: None, .. }), .. } => {
@@ -250,10 +252,8 @@ impl HostFirewall {
     /// Ends a trial now; whether there was one.
     pub(crate) fn undo(&self) -> anyhow::Result<bool> {
         let _lock = self.files.lock()?;
-        let running = matches!(
-            self.filter.loaded()?,
-            Loaded::Rules { trial: Some(Trial { left: Some(_), .. }), .. }
-        );
+        let running =
+            matches!(self.filter.loaded()?, Loaded::Rules { trial: Some(Trial { left: Some(_), .. }), .. });
         self.filter.end_trial()?;
         self.files.forget_note()?;
         Ok(running)
@@ -277,9 +277,13 @@ impl HostFirewall {
         self.tidy()?;
         match self.filter.loaded()? {
             Loaded::Rules { trial: Some(_), .. } => {
-                bail!("a ruleset is on trial; confirm it, or end its trial (mailward firewall undo), then try again")
+                bail!(
+                    "a ruleset is on trial; confirm it, or end its trial (mailward firewall undo), then try again"
+                )
             }
-            Loaded::Rules { trial: None, .. } if self.state()? == State::InForce => return Ok(Restored::Same),
+            Loaded::Rules { trial: None, .. } if self.state()? == State::InForce => {
+                return Ok(Restored::Same);
+            }
             _ => {}
         }
         self.filter.restore(&saved)?;
@@ -350,8 +354,9 @@ fn networks(path: &Path) -> anyhow::Result<Vec<Network>> {
     let lines = (1..).zip(text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()));
     let lines = lines.filter(|(_, line)| !line.is_empty());
     let read = lines.map(|(number, line)| {
-        line.parse::<Network>()
-            .map_err(|error| anyhow::anyhow!("{}:{number}: {error}; write one network in a line", path.display()))
+        line.parse::<Network>().map_err(|error| {
+            anyhow::anyhow!("{}:{number}: {error}; write one network in a line", path.display())
+        })
     });
     read.collect()
 }

@@ -177,8 +177,14 @@ mod tests {
     #[test]
     fn only_a_connection_that_the_rules_let_in_proves_them() {
         let outlives = |name: &str| Err(Unproved::Outlives(name.to_owned()));
-        check("mailward@1200 bash@1190+203.0.113.7>192.0.2.1 sshd@1180 sshd@1180 sshd@5", Ok(Proof::Connection));
-        check("mailward@1200 bash@1190+203.0.113.7>192.0.2.1 sshd-session@1180 sshd@5", Ok(Proof::Connection));
+        check(
+            "mailward@1200 bash@1190+203.0.113.7>192.0.2.1 sshd@1180 sshd@1180 sshd@5",
+            Ok(Proof::Connection),
+        );
+        check(
+            "mailward@1200 bash@1190+203.0.113.7>192.0.2.1 sshd-session@1180 sshd@5",
+            Ok(Proof::Connection),
+        );
         check("mailward@1200 sudo@1199 bash@900+203.0.113.7>192.0.2.1 sshd@900 sshd@5", Err(Unproved::Old));
         // A second shell over the old connection.
         check("mailward@1200 bash@1190+203.0.113.7>192.0.2.1 sshd@900 sshd@5", Err(Unproved::Old));

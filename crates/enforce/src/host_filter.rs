@@ -59,7 +59,9 @@ pub struct Trial {
 #[derive(Debug, thiserror::Error)]
 pub enum HostFilterError {
     /// No nft(8).
-    #[error("nft(8) is not installed, which writes packet filters; install it (apt install nftables) and try again")]
+    #[error(
+        "nft(8) is not installed, which writes packet filters; install it (apt install nftables) and try again"
+    )]
     NoNft,
     /// It could not be run.
     #[error(transparent)]
@@ -73,7 +75,9 @@ pub enum HostFilterError {
         words: String,
     },
     /// Its listing could not be read.
-    #[error("nft(8) listed the table in a form that is not known ({0}); see: nft -j list table inet mailward_firewall")]
+    #[error(
+        "nft(8) listed the table in a form that is not known ({0}); see: nft -j list table inet mailward_firewall"
+    )]
     Listing(String),
     /// The trial is over.
     #[error(
@@ -359,6 +363,7 @@ fn trial(items: &[Value], side: Side) -> Trial {
 /// nft(8) draws below a line where in it the mistake is; a message is one line.
 fn in_one_line(words: &str) -> String {
     let lines = words.lines().map(str::trim).filter(|line| !line.is_empty());
-    let lines: Vec<&str> = lines.filter(|line| !line.chars().all(|c| matches!(c, '^' | '~' | ' '))).take(6).collect();
+    let lines: Vec<&str> =
+        lines.filter(|line| !line.chars().all(|c| matches!(c, '^' | '~' | ' '))).take(6).collect();
     lines.join("; ")
 }

@@ -18,7 +18,8 @@ fn parsed<T: Field + FromStr>(key: &str, value: &Value<'_>, mistakes: &mut Mista
 
 impl Field for Opening {
     fn valid() -> String {
-        "a protocol and a port such as \"tcp/443\", perhaps with a network: \"tcp/9100 from 192.0.2.0/24\"".into()
+        "a protocol and a port such as \"tcp/443\", perhaps with a network: \"tcp/9100 from 192.0.2.0/24\""
+            .into()
     }
 
     fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mailward_model::{Network, canonical};
 
-use super::found::{Found, Other, found};
 use super::Reach;
+use super::found::{Found, Other, found};
 use super::ruleset::{Opening, Port, Ruleset, Scope, TABLE, Transport};
 use crate::checks::dms::container::INTERNAL;
 use crate::facts::Listener;
@@ -129,7 +129,12 @@ pub fn propose(facts: &Facts, wishes: &Wishes) -> Result<Proposal, Untold> {
     let ruleset = Ruleset {
         scope: if found.other.is_some() { Scope::Beside } else { Scope::Whole },
         mail: services.iter().filter(|s| s.fate == Fate::Open(MAIL)).map(|s| s.port.number).collect(),
-        ssh: judge.ssh.iter().copied().filter(|port| judge.fate(tcp(*port)) == Some(Fate::Open(SSH))).collect(),
+        ssh: judge
+            .ssh
+            .iter()
+            .copied()
+            .filter(|port| judge.fate(tcp(*port)) == Some(Fate::Open(SSH)))
+            .collect(),
         others: wishes.allow.iter().copied().collect(),
         trusted,
         unmetered: wishes.unmetered.clone(),
@@ -190,7 +195,8 @@ impl Judge<'_> {
     /// What becomes of a port that is neither mail's nor SSH's, and that the configuration does not name.
     fn fate_of_stranger(&self, service: &Service) -> Fate {
         let port = service.port;
-        let on_inside = |address: &String| address.parse().is_ok_and(|address| self.inside.contains(&address));
+        let on_inside =
+            |address: &String| address.parse().is_ok_and(|address| self.inside.contains(&address));
         if !service.published && !service.addresses.is_empty() && service.addresses.iter().all(on_inside) {
             return Fate::Inside("listens on an interface that is not filtered");
         }
@@ -316,7 +322,10 @@ fn notes(ruleset: &Ruleset, found: &Found) -> Vec<String> {
     let idle: Vec<String> =
         MAIL_PORTS.iter().filter(|port| !ruleset.mail.contains(port)).map(u16::to_string).collect();
     if !idle.is_empty() {
-        notes.push(format!("Mail ports that nobody listens on, or that are closed, stay so: {}.", idle.join(", ")));
+        notes.push(format!(
+            "Mail ports that nobody listens on, or that are closed, stay so: {}.",
+            idle.join(", ")
+        ));
     }
     if ruleset.ssh.is_empty() && !ruleset.others.iter().any(|opening| opening.from.is_some()) {
         notes.push("No SSH server was found, so none is kept reachable.".to_owned());
@@ -347,7 +356,9 @@ fn obstacles(ruleset: &Ruleset, services: &[Service], wishes: &Wishes) -> Vec<Ob
     }
     if let Some(port) = wishes.session.filter(|port| wishes.close.contains(&tcp(*port))) {
         obstacles.push(Obstacle {
-            what: format!("Your own SSH connection came in through port {port}, which the configuration closes"),
+            what: format!(
+                "Your own SSH connection came in through port {port}, which the configuration closes"
+            ),
             remedy: format!("take \"tcp/{port}\" out of close, below [host-firewall] of the configuration"),
         });
     }

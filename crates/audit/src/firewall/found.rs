@@ -67,7 +67,9 @@ pub(super) fn found(facts: &Facts, ours: &[&str]) -> Result<Found, Untold> {
         other: other(facts, &chains, &tables),
         dropping: dropping(&foreign),
         bridges: bridges(facts, engines.contains(&"Docker")),
-        published: published.chain(foreign.rules.iter().flat_map(|rule| published_by_nft(&foreign, rule))).collect(),
+        published: published
+            .chain(foreign.rules.iter().flat_map(|rule| published_by_nft(&foreign, rule)))
+            .collect(),
         engines,
         foreign,
     })
@@ -105,7 +107,11 @@ fn engines(chains: &BTreeSet<String>, tables: &BTreeSet<&str>) -> Vec<&'static s
     let has = |start: &str| chains.iter().any(|chain| chain.starts_with(start));
     let docker = chains.contains("DOCKER") || tables.iter().any(|table| table.ends_with(" docker-bridges"));
     let podman = has("NETAVARK") || has("CNI-") || tables.contains("inet netavark");
-    [("Docker", docker), ("Podman", podman)].into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect()
+    [("Docker", docker), ("Podman", podman)]
+        .into_iter()
+        .filter(|(_, found)| *found)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 /// Docker names the bridge of a network by its number, which a new network of the same name does not keep: where all
@@ -182,12 +188,13 @@ fn published_by_nft(firewall: &Firewall, rule: &Rule) -> Vec<Port> {
         let transport = Transport::named(of("protocol")?)?;
         (of("field") == Some("dport")).then_some((transport, condition.get("right")?))
     });
-    ports.flat_map(|(transport, right)| {
-        (1..=u16::MAX)
-            .filter(move |number| firewall.has_port(rule, right, *number) == Some(true))
-            .map(move |number| Port { transport, number })
-    })
-    .collect()
+    ports
+        .flat_map(|(transport, right)| {
+            (1..=u16::MAX)
+                .filter(move |number| firewall.has_port(rule, right, *number) == Some(true))
+                .map(move |number| Port { transport, number })
+        })
+        .collect()
 }
 
 impl Rule {

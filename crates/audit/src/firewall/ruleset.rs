@@ -128,7 +128,9 @@ impl Ruleset {
                     "ip6 saddr @unmetered6_% return",
                     &format!("add @{name}_rate4_% {{ ip saddr {over} }} counter drop"),
                     // One customer has a /64 at least (RFC 6177), so a /64 is one source.
-                    &format!("add @{name}_rate6_% {{ ip6 saddr & ffff:ffff:ffff:ffff:: {over} }} counter drop"),
+                    &format!(
+                        "add @{name}_rate6_% {{ ip6 saddr & ffff:ffff:ffff:ffff:: {over} }} counter drop"
+                    ),
                 ],
             );
         }
@@ -208,9 +210,7 @@ fn published(restricted: &[(Port, Network)]) -> Vec<String> {
     rules.extend(restricted.iter().map(|(port, network)| {
         let Port { transport, number } = port;
         let family = family(*network);
-        format!(
-            "{family} saddr {network} meta l4proto {transport} ct original proto-dst {number} accept"
-        )
+        format!("{family} saddr {network} meta l4proto {transport} ct original proto-dst {number} accept")
     }));
     rules.push("counter drop".to_owned());
     rules
@@ -313,7 +313,9 @@ impl fmt::Display for Opening {
 
 /// A text that names no port, or no opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write a protocol and a port such as tcp/443 or udp/51820, perhaps with a network: tcp/9100 from 192.0.2.0/24")]
+#[error(
+    "write a protocol and a port such as tcp/443 or udp/51820, perhaps with a network: tcp/9100 from 192.0.2.0/24"
+)]
 pub struct OpeningError;
 
 impl FromStr for Port {

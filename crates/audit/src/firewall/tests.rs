@@ -82,7 +82,8 @@ fn mail_and_ssh_are_open_and_loopback_is_none_of_our_business() {
 
 #[test]
 fn others_are_asked_about_unless_they_are_internal() {
-    let listening = format!("{MAIL_HOST}\ntcp 0.0.0.0 443 nginx\ntcp 0.0.0.0 6379 redis-server\nudp 0.0.0.0 51820");
+    let listening =
+        format!("{MAIL_HOST}\ntcp 0.0.0.0 443 nginx\ntcp 0.0.0.0 6379 redis-server\nudp 0.0.0.0 51820");
     let facts = facts(&listening);
     let undecided = |wishes: &Wishes| -> Vec<String> {
         let fates = fates(&facts, wishes);
@@ -104,7 +105,8 @@ fn others_are_asked_about_unless_they_are_internal() {
 
 #[test]
 fn an_opening_for_some_is_closed_to_others() {
-    let allow = vec!["tcp/22 from 192.0.2.0/24".parse().unwrap(), "tcp/9100 from 2001:db8::/48".parse().unwrap()];
+    let allow =
+        vec!["tcp/22 from 192.0.2.0/24".parse().unwrap(), "tcp/9100 from 2001:db8::/48".parse().unwrap()];
     let proposal = propose(&facts(MAIL_HOST), &Wishes { allow, ..wishes() }).unwrap();
     assert!(proposal.ruleset.ssh.is_empty());
     let text = proposal.ruleset.definition("a");
@@ -223,10 +225,14 @@ fn ports_are_read_and_printed_alike() {
     for text in ["tcp/1", "udp/65535", "tcp/9100 from 192.0.2.7", "udp/5 from 2001:db8::/32"] {
         assert_eq!(text.parse::<Opening>().unwrap().to_string(), text);
     }
-    for text in ["", "tcp", "tcp/", "tcp/0", "tcp/65536", "tcp/+1", "sctp/1", "tcp/1 from", "tcp/1 from x", "tcp/1-5"] {
+    for text in
+        ["", "tcp", "tcp/", "tcp/0", "tcp/65536", "tcp/+1", "sctp/1", "tcp/1 from", "tcp/1 from x", "tcp/1-5"]
+    {
         assert_eq!(text.parse::<Opening>(), Err(OpeningError), "{text}");
     }
-    for (name, sound) in [("eth0", true), ("br-*", true), ("*", false), ("", false), ("a\"b", false), ("a b", false)] {
+    for (name, sound) in
+        [("eth0", true), ("br-*", true), ("*", false), ("", false), ("a\"b", false), ("a b", false)]
+    {
         assert_eq!(is_interface(name), sound, "{name}");
     }
     assert!(!is_interface("sixteen-letters-"));
