@@ -11,11 +11,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::{scope, spawn};
 use std::time::{Duration, Instant};
 
+use live::daemon::Place;
 use live::namespace::{Namespace, run, skipped};
+use live::random::Random;
 use mailward_audit::facts::{Facts, Known, Listener, Said};
-use mailward_audit::firewall::{Firewall, Reach};
+use mailward_audit::firewall::{Fate, Firewall, Opening, Port, Reach, TABLE, Transport, Wishes, propose};
 use mailward_audit::{Outcome, Server, find};
-use mailward_enforce::{HostFilter, HostFilterError, Loaded};
+use mailward_enforce::{HostFilter, HostFilterError, Loaded, Side};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, ipproto, socket_with};
 
@@ -422,6 +424,15 @@ fn a_confirmed_ruleset_survives() {
     scene.does("status");
     is_judged_well();
 
+    // The daemon comes and goes, with its own table.
+    let own = "nft -a -s list table inet mailward_firewall";
+    let rules = run(own);
+    let place = Place::new(PROGRAM);
+    fs::write(&place.log, "").unwrap();
+    place.guard().kill();
+    place.guard().terminate();
+    assert_eq!(run(own), rules);
+
     // A start of the machine, or somebody who flushes: all is gone, and seen to be.
     run("nft flush ruleset");
     scene.publish();
@@ -455,6 +466,72 @@ fn a_confirmed_ruleset_survives() {
     scene.does("off");
     assert!(!ruleset().contains("mailward_firewall"));
     assert!(!scene.path("state/firewall.nft").exists());
+}
+
+/// What the plan says is what the ruleset does, as the audit follows the rules that nft(8) lists.
+#[test]
+fn what_is_planned_is_what_is_loaded() {
+    let Some(_network) = Namespace::new("planned") else { return };
+    let filter = HostFilter::new(TABLE).unwrap();
+    let mut random = Random(0x66_69_6c_74);
+    for round in 0..40 {
+        let (facts, wishes) = (some_facts(&mut random), some_wishes(&mut random));
+        let proposal = propose(&facts, &wishes).unwrap();
+        let definition = proposal.ruleset.definition("a");
+        filter.restore(&filter.file(&definition, Side::A)).unwrap();
+        let mut loaded = Facts::default();
+        loaded.said.insert("nft -j list ruleset".into(), Known::Is(Said::ok(run("nft -j list ruleset"))));
+        let loaded = Firewall::read(&loaded, "nft -j list ruleset").unwrap();
+        for number in POOL {
+            let port = Port { transport: Transport::Tcp, number };
+            let fate =
+                proposal.services.iter().find(|service| service.port == port).map(|service| &service.fate);
+            let allowed = wishes.allow.iter().any(|opening| *opening == Opening { port, from: None });
+            let is_open = matches!(fate, Some(Fate::Open(_))) || fate.is_none() && allowed;
+            let expected = if is_open { Reach::Open } else { Reach::Closed };
+            assert_eq!(
+                loaded.reach(number),
+                expected,
+                "round {round}, port {number}: {fate:?}\n{definition}"
+            );
+        }
+    }
+}
+
+/// Ports of mail, of SSH, internal ones and others.
+const POOL: [u16; 12] = [22, 25, 80, 110, 443, 465, 993, 2222, 3306, 8080, 10_025, 60_000];
+
+fn some_facts(random: &mut Random) -> Facts {
+    let mut facts = Facts::default();
+    let mut pick = |from: &[&str]| from[random.below(from.len() as u64) as usize].to_owned();
+    let mut listener = |port: u16| Listener {
+        protocol: pick(&["tcp", "tcp", "tcp", "udp"]),
+        address: pick(&["0.0.0.0", "::", "192.0.2.1", "127.0.0.1", "::1"]),
+        port,
+        program: pick(&["", "sshd", "master", "dovecot", "nginx"]),
+    };
+    let listeners = POOL.iter().map(|port| listener(*port)).collect();
+    facts.host.listeners = Known::Is(listeners);
+    facts.said.insert("nft -j list ruleset".into(), Known::Is(Said::ok("{\"nftables\": []}")));
+    facts
+}
+
+fn some_wishes(random: &mut Random) -> Wishes {
+    let networks = ["192.0.2.0/24", "2001:db8::/32", "203.0.113.7"].map(|text| text.parse().unwrap());
+    let mut wishes = Wishes { mail_rate: 300, ssh_rate: 30, ..Wishes::default() };
+    for number in POOL {
+        let transport = if random.one_in(4) { Transport::Udp } else { Transport::Tcp };
+        let port = Port { transport, number };
+        match random.below(6) {
+            0 => wishes.allow.push(Opening { port, from: None }),
+            1 => wishes.allow.push(Opening { port, from: Some(networks[random.below(3) as usize]) }),
+            2 => wishes.close.push(port),
+            _ => {}
+        }
+    }
+    wishes.unmetered = networks[..random.below(3) as usize].to_vec();
+    wishes.blocked = networks[random.below(3) as usize..].to_vec();
+    wishes
 }
 
 /// Tables come in the order in which they were made.

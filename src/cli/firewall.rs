@@ -331,6 +331,7 @@ impl Status {
         let good = |text: &'static str| Cell::toned(text, Tone::Good);
         let bad = |text: &'static str| Cell::toned(text, Tone::Bad);
         match self.state {
+            "off" if self.trial.is_some() => (Cell::dim("none are confirmed"), "mailward firewall confirm"),
             "off" => (Cell::dim("none: nothing is filtered"), "mailward firewall plan"),
             "in-force" => (good("the confirmed rules act, as they were confirmed"), ""),
             "gone" => {
@@ -355,7 +356,7 @@ impl View for Status {
             let boot = if self.at_boot { "loaded" } else { "not loaded: systemctl enable mailward-firewall" };
             facts.push(("at boot".into(), boot.into()));
         }
-        if !self.closed.is_empty() && self.state != "off" {
+        if !self.closed.is_empty() && matches!(self.state, "in-force" | "changed") {
             facts.push(("listens, closed".into(), self.closed.join(", ").into()));
         }
         let mut blocks = vec![Block::Facts(facts)];
