@@ -7,6 +7,7 @@ mod config;
 mod explanation;
 mod firewall;
 mod guard;
+mod integrity;
 mod json;
 mod record;
 mod setup;

@@ -10,7 +10,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Record {
     pub(crate) time: String,
-    /// `offence`, `login`, `signal`, `ban`, `refused`, `unban`.
+    /// `offence`, `login`, `signal`, `ban`, `refused`, `unban`, `integrity`.
     pub(crate) event: &'static str,
     /// The number of the line that decided it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,7 +20,7 @@ pub(crate) struct Record {
     /// The source of an offence or login; the target of a ban, where that is one address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) address: Option<IpAddr>,
-    /// The address or network that is banned, or that a signal is about.
+    /// The address or network that is banned, or that a signal is about; the file that was changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +89,11 @@ impl Record {
         Self { event: "unban", time: time.to_string(), ..Self::ban(ban) }
     }
 
+    /// The record of a file that is `new`, `changed` or `gone`.
+    pub(crate) fn integrity(what: &'static str, file: String, how: String, time: Timestamp) -> Self {
+        Self { kind: Some(what), target: Some(file), reason: Some(how), ..Self::at("integrity", time) }
+    }
+
     /// The record in a line of text, for people and the journal.
     pub(crate) fn sentence(&self) -> String {
         let (who, why) = (self.who(), self.reason.as_deref().unwrap_or_default());
@@ -106,6 +111,10 @@ impl Record {
                 self.rule.as_deref().unwrap_or_default(),
                 self.kind.unwrap_or_default(),
                 self.window.as_deref().unwrap_or_default()
+            ),
+            "integrity" => format!(
+                "{} outside of a plan: {who} ({why}); see: mailward integrity status",
+                self.kind.unwrap_or_default()
             ),
             "offence" => format!("offence of {who}: {count} × {} ({why})", self.kind.unwrap_or_default()),
             other => format!("{other} of {} from {who}", self.account.as_deref().unwrap_or_default()),

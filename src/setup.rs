@@ -24,6 +24,7 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
         socket_group: group(&settings.guard.socket_group)?,
         firewall: settings.firewall.enabled.then(|| settings.firewall.options.clone()),
         protect_operator: settings.never_ban.operator_session,
+        integrity: settings.integrity.enabled.then(|| settings.clone()),
         never: never_ban(&settings, &host),
         zone: settings.sources.zone().unwrap_or_else(TimeZone::system),
         state: settings.guard.state_directory,
@@ -51,7 +52,8 @@ pub(crate) fn engine(config: Option<&Path>, context: mailward_parse::Context) ->
     Ok(Engine::new(context, detector, Bans::new(never, settings.ladder, settings.budget)))
 }
 
-fn never_ban(settings: &Settings, host: &Host) -> NeverBan {
+/// Who is never banned by the configuration and what the host tells; the allowlist is in the store.
+pub(crate) fn never_ban(settings: &Settings, host: &Host) -> NeverBan {
     let mut never = NeverBan::built_in();
     let ssh = std::env::var("SSH_CONNECTION").ok();
     for (network, protection) in protected_networks(&settings.never_ban, host, ssh.as_deref()) {

@@ -7,8 +7,10 @@ mod config;
 mod explain;
 mod firewall;
 mod guard;
+mod import;
 mod init;
 mod input;
+mod integrity;
 mod parse;
 mod remote;
 mod replay;
@@ -18,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use audit::{deployed, severity};
 pub(crate) use config::load;
 pub(crate) use input::{Logs, open};
 
@@ -73,6 +76,12 @@ enum Command {
     /// The packet filter of this host: default deny, tried out before it stays.
     #[command(subcommand)]
     Firewall(firewall::Command),
+    /// Bring bans, ignore lists and jail settings along from another tool.
+    #[command(subcommand)]
+    Import(import::Command),
+    /// What was changed in configuration and in the places where intruders stay.
+    #[command(subcommand)]
+    Integrity(integrity::Command),
     /// The attacks in a log: what, from where, at whom, when, and what the rules would have done.
     Analyze(analyze::Args),
     /// Log lines into typed events, a JSON line each.
@@ -153,6 +162,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Audit(args) => audit::run(config, args),
         Command::Coverage(args) => audit::coverage::run(config, args),
         Command::Firewall(command) => firewall::run(config, command),
+        Command::Import(command) => import::run(config, cli.socket.as_deref(), command),
+        Command::Integrity(command) => integrity::run(config, command),
         Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),
         Command::Replay(args) => replay::run(config, args),

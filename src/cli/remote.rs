@@ -239,7 +239,7 @@ fn seconds(length: Option<&str>) -> Result<Option<u64>, Usage> {
 }
 
 /// Who orders it, for the record.
-fn operator() -> String {
+pub(super) fn operator() -> String {
     ["SUDO_USER", "USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))

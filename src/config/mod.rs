@@ -3,6 +3,7 @@
 //! The settings are one [`table`]; reading, printing, and what `config check` says about a mistake all come from it.
 
 pub(crate) mod discover;
+pub(crate) mod edit;
 mod field;
 mod mistake;
 mod read;

@@ -26,6 +26,7 @@ pub(crate) struct Settings {
     pub(crate) memory: Capacity,
     pub(crate) retention: Retention,
     pub(crate) audit: Audit,
+    pub(crate) integrity: Integrity,
     pub(crate) rules: Rules,
 }
 
@@ -225,6 +226,25 @@ pub(crate) struct Audit {
     pub(crate) guess_passwords: bool,
     /// Findings that the operator accepted.
     pub(crate) accept: Vec<Accepted>,
+}
+
+/// `[integrity]`: what is watched for changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Integrity {
+    /// Whether the daemon looks.
+    pub(crate) enabled: bool,
+    /// How often.
+    pub(crate) interval: Span,
+    /// What is watched besides.
+    pub(crate) paths: Vec<PathBuf>,
+    /// What is not.
+    pub(crate) ignore: Vec<PathBuf>,
+}
+
+impl Default for Integrity {
+    fn default() -> Self {
+        Self { enabled: true, interval: Span::from_mins(2), paths: Vec::new(), ignore: Vec::new() }
+    }
 }
 
 /// Who is asked for DNS records.

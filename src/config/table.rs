@@ -372,6 +372,28 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
         ],
     },
+    Section {
+        name: "integrity",
+        about: "Whether somebody changed the configuration, or left something where intruders stay.",
+        settings: &[
+            setting!(
+                "enabled",
+                integrity.enabled,
+                "Whether the daemon looks, and tells of changes that nobody accepted."
+            ),
+            setting!("interval", integrity.interval, 1..=DAY, "How often it looks."),
+            setting!(
+                "paths",
+                integrity.paths,
+                "Files and directories to watch besides; what is watched by itself: docs/integrity.md."
+            ),
+            setting!(
+                "ignore",
+                integrity.ignore,
+                "Files and directories that are not watched, with all that is in them."
+            ),
+        ],
+    },
 ];
 
 /// What can be set of a rule, under `[rules.<id>]`.

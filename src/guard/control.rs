@@ -60,6 +60,23 @@ struct BanOrder {
     by: String,
 }
 
+/// Bans that another tool made.
+#[derive(Debug, Deserialize)]
+struct ImportOrder {
+    /// Its name.
+    tool: String,
+    bans: Vec<ImportedBan>,
+}
+
+/// One of them.
+#[derive(Debug, Deserialize)]
+struct ImportedBan {
+    target: String,
+    /// How much longer it holds; none is until lifted.
+    seconds: Option<u64>,
+    reason: String,
+}
+
 /// Puts a network on the allowlist.
 #[derive(Debug, Deserialize)]
 struct AllowOrder {
@@ -90,6 +107,11 @@ impl Guard {
             (Method::Get, "/v1/explain") => {
                 document(&self.explain(&subject(request.parameter("subject").unwrap_or_default()))?)
             }
+            (Method::Post, "/v1/integrity") => {
+                self.watch.look();
+                Ok(Response::ok(json!({ "looking": self.setup.integrity.is_some() })))
+            }
+            (Method::Post, "/v1/import") => self.import(&order(request)?),
             (Method::Get, "/v1/top") => document(&self.top()?),
             _ => Err(Response::error(404, "there is no such thing to ask for")),
         }
@@ -133,6 +155,44 @@ impl Guard {
         self.stats.banned(&ban);
         self.voice.tell(&mailward_engine::Effect::Ban(cleared), self.setup.enforce);
         document(&BanRow::from(&ban))
+    }
+
+    /// Bans whom another tool has banned, unless the never-ban list forbids it, or a ban holds that is longer.
+    fn import(&mut self, order: &ImportOrder) -> Result<Response, Response> {
+        let now = clock();
+        let (mut cleared, mut refused, mut held) = (Vec::new(), Vec::new(), 0_u64);
+        for wanted in &order.bans {
+            let target = network(Some(&wanted.target))?;
+            let ban = Ban {
+                target,
+                from: now,
+                until: wanted.seconds.map(|secs| now.plus(Span::from_secs(secs))),
+                origin: Origin::Import,
+                by: order.tool.as_str().into(),
+                step: 0,
+                reason: wanted.reason.as_str().into(),
+            };
+            let end = |ban: &Ban| (ban.until.is_none(), ban.until);
+            if self.engine.bans().covering(target).is_some_and(|old| end(old) >= end(&ban)) {
+                held += 1;
+                continue;
+            }
+            match self.engine.bans_mut().impose(ban, now) {
+                Ok(ban) => cleared.push(ban),
+                Err(protected) => refused.push(protected.to_string()),
+            }
+        }
+        self.enforce(&cleared, now);
+        for ban in &cleared {
+            self.keeper.ban(ban.ban().clone(), false);
+            self.stats.banned(ban.ban());
+        }
+        self.keep()?;
+        let banned = cleared.len();
+        for ban in cleared {
+            self.voice.tell(&mailward_engine::Effect::Ban(ban), self.setup.enforce);
+        }
+        Ok(Response::ok(json!({ "banned": banned, "held": held, "refused": refused })))
     }
 
     fn unban(&mut self, target: Network, request: &Request) -> Result<Response, Response> {

@@ -50,6 +50,7 @@ pub(super) fn findings(guard: &Guard, reader: &Reader) -> Vec<HealthFinding> {
         ));
     }
     findings.extend(drift(guard));
+    findings.extend(guard.findings_of_files());
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     findings
 }
@@ -93,7 +94,13 @@ fn drift(guard: &Guard) -> Option<HealthFinding> {
     ))
 }
 
-fn finding(id: &str, severity: Severity, title: &str, detail: &str, remedy: &str) -> HealthFinding {
+pub(super) fn finding(
+    id: &str,
+    severity: Severity,
+    title: &str,
+    detail: &str,
+    remedy: &str,
+) -> HealthFinding {
     HealthFinding {
         id: id.into(),
         severity,

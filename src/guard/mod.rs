@@ -5,6 +5,7 @@
 
 mod control;
 mod health;
+mod integrity;
 mod keeper;
 mod operator;
 mod outlet;
@@ -63,6 +64,8 @@ pub(crate) struct Setup {
     pub(crate) budget: mailward_decide::Budget,
     pub(crate) retention: Retention,
     pub(crate) zone: jiff::tz::TimeZone,
+    /// What is needed to watch files; none leaves that.
+    pub(crate) integrity: Option<crate::config::Settings>,
 }
 
 /// What reaches the daemon's thread from others.
@@ -73,10 +76,21 @@ enum Message {
     Tampered,
     /// People are logged in to this host from these places.
     Sessions(Vec<Network>),
+    /// Somebody looked at configuration and the places where intruders stay.
+    Integrity(Box<integrity::News>),
     /// Read the configuration again.
     Reload,
     /// End.
     Stop,
+}
+
+impl Setup {
+    /// The settings for watching files, with the state directory that is really used.
+    fn watched(&self) -> Option<crate::config::Settings> {
+        let mut settings = self.integrity.clone()?;
+        settings.guard.state_directory.clone_from(&self.state);
+        Some(settings)
+    }
 }
 
 /// Makes a [`Setup`] again, for a reload.
@@ -100,6 +114,9 @@ struct Guard {
     /// Whether lines come as they are written, or are made up for.
     live: bool,
     stats: status::Stats,
+    /// The thread that looks at files, and what it found.
+    watch: integrity::Watch,
+    files: integrity::Standing,
     /// When old records are pruned next.
     prune_at: Timestamp,
     stopping: bool,
@@ -136,6 +153,7 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
     watch_kernel(monitor, &sender, &reader.waker());
     signals::listen(sender.clone(), reader.waker())?;
     operator::follow(sender.clone(), reader.waker());
+    let watch = integrity::Watch::start(setup.watched(), sender.clone(), reader.waker());
     let server = control::serve(&setup, sender, reader.waker())?;
     keeper.commit(now, true);
     let mut guard = Guard {
@@ -150,6 +168,8 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
         sources: Vec::new(),
         live: false,
         stats: status::Stats::new(now),
+        watch,
+        files: integrity::Standing::default(),
         prune_at: now.plus(PRUNE_MORE),
         stopping: false,
         watchdog: watchdog(),
@@ -260,6 +280,7 @@ impl Guard {
             Message::Asked(asked) => self.answer(&asked, reader),
             Message::Tampered => self.mend(),
             Message::Sessions(places) => self.protect_sessions(&places),
+            Message::Integrity(news) => self.hear_of_files(*news),
             Message::Reload => self.reload(),
             Message::Stop => self.stopping = true,
         }
@@ -281,6 +302,7 @@ impl Guard {
             Ok((setup, engine)) => {
                 (self.setup, self.engine) = (setup, engine);
                 self.sources.clear();
+                self.watch.settings(self.setup.watched());
                 self.mend();
                 self.voice.say("configuration read again");
             }

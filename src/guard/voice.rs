@@ -67,6 +67,11 @@ impl Voice {
         self.all || !matches!(effect, Effect::Offence(_) | Effect::Login(_))
     }
 
+    /// Tells that a file is not as it was.
+    pub(super) fn integrity(&self, record: &Record) {
+        self.record(record, true);
+    }
+
     /// Tells that a ban has ended, or was lifted.
     pub(super) fn ended(&self, ban: &Ban, time: Timestamp) {
         self.record(&Record::unban(ban, time), true);

@@ -21,6 +21,8 @@ mode = \"enforce\"
 [never-ban]
 mynetworks = false
 operator-session = false
+[integrity]
+enabled = false
 ";
 
 /// A folder with all that a guard needs, which survives it.

@@ -15,6 +15,7 @@ pub mod facts;
 pub mod fail2ban;
 mod finding;
 pub mod firewall;
+pub mod integrity;
 mod judge;
 pub mod plan;
 pub mod postfix;

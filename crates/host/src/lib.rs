@@ -7,6 +7,7 @@
 pub mod atomic;
 pub mod clock;
 pub mod lock;
+pub mod priority;
 pub mod run;
 pub mod stream;
 pub mod user;

@@ -90,7 +90,7 @@ fn about(options: &Options) -> About {
 }
 
 /// The tree with what the compose file and the options say is on this machine.
-fn tree(options: &Options, place: &Place) -> Tree {
+pub(crate) fn tree(options: &Options, place: &Place) -> Tree {
     let mut mounts: Vec<Mount> =
         composed(options).into_iter().map(|(host, inside)| Mount { host, inside }).collect();
     if let Some(directory) = &options.config_dir {

@@ -9,6 +9,7 @@ pub mod dns;
 mod files;
 mod filter;
 mod host;
+pub mod integrity;
 mod log;
 mod place;
 pub mod reports;

@@ -35,7 +35,7 @@ pub enum Block {
     Chain(Vec<Link>),
     /// Lines to take out of a file and to put in, as they stand.
     Edit {
-        /// The file.
+        /// The file; empty where it was named before.
         target: Shown,
         /// The lines, with their signs.
         lines: Vec<Cell>,

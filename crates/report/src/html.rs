@@ -153,7 +153,7 @@ fn chain(links: &[Link]) -> Markup {
 fn edit(target: &Shown, lines: &[Cell]) -> Markup {
     html! {
         div.edit {
-            p { (target.as_str()) }
+            @if !target.is_empty() { p { (target.as_str()) } }
             pre { @for line in lines { span class=(class(line.tone)) { (line.text.as_str()) } "\n" } }
         }
     }

@@ -14,6 +14,7 @@ mod document;
 mod escape;
 pub mod explain;
 mod html;
+pub mod integrity;
 mod markdown;
 pub mod status;
 mod tally;

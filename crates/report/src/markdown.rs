@@ -105,7 +105,8 @@ fn edit(target: &Shown, lines: &[Cell]) -> String {
     let longest = lines.iter().flat_map(|line| line.text.as_str().split(|c| c != '`')).map(str::len).max();
     let fence = "`".repeat(3.max(1 + longest.unwrap_or(0)));
     let lines: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
-    format!("{}\n\n{fence}diff\n{lines}{fence}\n", code(target))
+    let target = if target.is_empty() { String::new() } else { format!("{}\n\n", code(target)) };
+    format!("{target}{fence}diff\n{lines}{fence}\n")
 }
 
 fn notice(title: &Shown, body: &Shown, remedy: &Shown) -> String {

@@ -206,7 +206,9 @@ impl Page {
 
     /// The lines are copied: the terminal may wrap them.
     fn edit(&mut self, target: &Shown, lines: &[Cell]) {
-        self.say(&[Cell::dim("edit "), Cell::strong(target.as_str())]);
+        if !target.is_empty() {
+            self.say(&[Cell::dim("edit "), Cell::strong(target.as_str())]);
+        }
         self.indented(|page| {
             for line in lines {
                 let text = page.mark(line);

@@ -177,6 +177,17 @@ impl Place {
     }
 }
 
+/// How the mail server is deployed, as configured or found: enough to look at its files.
+pub(crate) fn deployed(settings: &Settings) -> anyhow::Result<mailward_probe::Options> {
+    let place = Place::find(settings, &Scope::default())?;
+    Ok(mailward_probe::Options {
+        prefix: place.prefix,
+        deployment: place.deployment,
+        compose: place.compose,
+        ..mailward_probe::Options::default()
+    })
+}
+
 fn docker(name: &str) -> Vec<String> {
     ["docker", "exec", "-i", name].map(str::to_owned).to_vec()
 }

@@ -18,7 +18,8 @@ use mailward_report::audit::{AuditReport, Explained};
 use mailward_report::{Severity, View};
 
 use super::{Outcome, Usage, remote};
-pub(crate) use view::check_view;
+pub(crate) use collect::deployed;
+pub(crate) use view::{check_view, severity};
 
 /// Options of `audit`.
 #[derive(Debug, clap::Args)]

@@ -152,7 +152,7 @@ fn area_of(check: &Check) -> Option<Area> {
     FAMILIES.iter().find(|family| family.prefix == prefix).map(|family| family.area)
 }
 
-const fn severity(severity: mailward_audit::Severity) -> Severity {
+pub(crate) const fn severity(severity: mailward_audit::Severity) -> Severity {
     match severity {
         mailward_audit::Severity::Info => Severity::Info,
         mailward_audit::Severity::Low => Severity::Low,

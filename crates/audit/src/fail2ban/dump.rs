@@ -54,10 +54,20 @@ fn take(dump: &mut Dump, patterns: &mut BTreeMap<String, Patterns>, command: &[L
                 .flat_map(Literal::items)
                 .filter_map(Literal::text)
                 .collect();
+            if let Some(ports) = ports(command).filter(|_| *key == "action") {
+                jail.ports = ports;
+            }
             set(jail, patterns.entry((*name).to_owned()).or_default(), key, &values);
         }
         _ => {}
     }
+}
+
+/// The ports among the parameters of an action: a list of pairs.
+fn ports(command: &[Literal]) -> Option<String> {
+    let parameters = command.get(4)?.items().iter();
+    let named = |pair: &&Literal| pair.items().first().and_then(Literal::text) == Some("port");
+    parameters.filter(named).find_map(|pair| pair.items().get(1)?.text().map(str::to_owned))
 }
 
 fn set(jail: &mut Jail, patterns: &mut Patterns, key: &str, values: &[&str]) {

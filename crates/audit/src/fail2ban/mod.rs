@@ -57,6 +57,8 @@ pub struct Jail {
     pub journal: bool,
     /// What it does to ban.
     pub actions: Vec<String>,
+    /// The ports that it closes, as they are written.
+    pub ports: String,
     /// How it is known.
     pub origin: Origin,
 }
@@ -102,6 +104,7 @@ impl Default for Jail {
             logs: Vec::new(),
             journal: false,
             actions: Vec::new(),
+            ports: String::new(),
             origin: Origin::default(),
         }
     }
@@ -237,6 +240,7 @@ fn jail(ini: &Ini, name: &str, known: Jail) -> Jail {
         logs: get("logpath").map_or(known.logs, words),
         journal: get("backend").is_some_and(|backend| backend == "systemd"),
         actions: get("banaction").map_or(known.actions, |action| vec![action]),
+        ports: get("port").unwrap_or(known.ports),
         origin: Origin::File,
         filter: known.filter,
     }

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use mailward_audit::Known;
 use mailward_audit::facts::{Deployment, File, Said};
 
-pub(crate) use named::stores;
+pub(crate) use named::{paths, stores};
+pub(crate) use text::{Secrets, is_accounts};
 pub(crate) use tree::mounts_of_compose;
 pub use tree::{Mount, Tree};
 pub(crate) use wanted::Wanted;

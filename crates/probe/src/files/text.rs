@@ -1,6 +1,7 @@
 //! Which texts are kept, and with what taken out of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use mailward_audit::Known;
 use mailward_audit::facts::Said;
@@ -11,23 +12,39 @@ use crate::secret;
 pub(crate) const LARGEST: u64 = 256 << 10;
 
 /// Files that hold secrets, by what the configuration says of them; others are known by their names.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Secrets {
     accounts: BTreeSet<String>,
     relays: BTreeSet<String>,
 }
 
+/// What names a file of accounts in Dovecot's configuration.
+const ACCOUNTS: [&str; 3] = ["args =", "passwd_file_path", "_password_file"];
+/// What names a table of passwords of relays in Postfix's.
+const RELAYS: [&str; 1] = ["sasl_password_maps"];
+
 impl Secrets {
     /// Those that Postfix and Dovecot name.
     pub(crate) fn of(said: &BTreeMap<String, Known<Said>>) -> Self {
         let text = |line| said.get(line).and_then(Known::known).map_or("", |said| said.stdout.as_str());
-        let with = |text: &str, words: &[&str]| -> BTreeSet<String> {
-            let lines = text.lines().filter(|line| words.iter().any(|word| line.contains(word)));
-            lines.flat_map(super::named::paths).collect()
-        };
         Self {
-            accounts: with(text("doveconf -n"), &["args =", "passwd_file_path", "_password_file"]),
-            relays: with(text("postconf -n"), &["sasl_password_maps"]),
+            accounts: paths_in(text("doveconf -n"), &ACCOUNTS),
+            relays: paths_in(text("postconf -n"), &RELAYS),
+        }
+    }
+
+    /// Those that files of configuration name.
+    pub(crate) fn named_in(texts: &[String]) -> Self {
+        let all = |words: &[&str]| texts.iter().flat_map(|text| paths_in(text, words)).collect();
+        Self { accounts: all(&ACCOUNTS), relays: all(&RELAYS) }
+    }
+
+    /// Takes the same files under their other names, too.
+    pub(crate) fn also_as(&mut self, other: impl Fn(&str) -> Option<PathBuf>) {
+        for set in [&mut self.accounts, &mut self.relays] {
+            let more: Vec<String> =
+                set.iter().filter_map(|path| Some(other(path)?.to_string_lossy().into_owned())).collect();
+            set.extend(more);
         }
     }
 
@@ -85,7 +102,14 @@ impl Secrets {
     }
 }
 
-fn is_accounts(name: &str) -> bool {
+/// Paths in the lines with one of these words.
+fn paths_in(text: &str, words: &[&str]) -> BTreeSet<String> {
+    let lines = text.lines().filter(|line| words.iter().any(|word| line.contains(word)));
+    lines.flat_map(super::named::paths).collect()
+}
+
+/// Whether a file of this name holds accounts with their passwords.
+pub(crate) fn is_accounts(name: &str) -> bool {
     ["userdb", "masterdb", "users", "passwd", "master-users", "passwd.masterusers"].contains(&name)
         || [".passwd", ".users", "-passwd", "_passwd", ".pwd", ".htpasswd"]
             .iter()

@@ -37,6 +37,12 @@ impl Tree {
         &self.place
     }
 
+    /// What of this machine is mounted into it.
+    #[must_use]
+    pub fn mounts(&self) -> &[Mount] {
+        &self.mounts
+    }
+
     /// Whether a path can be read on this machine.
     #[must_use]
     pub fn sees(&self, path: &str) -> bool {
