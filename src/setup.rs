@@ -24,7 +24,7 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
         socket_group: group(&settings.guard.socket_group)?,
         firewall: settings.firewall.enabled.then(|| settings.firewall.options.clone()),
         protect_operator: settings.never_ban.operator_session,
-        integrity: settings.integrity.enabled.then(|| settings.clone()),
+        integrity: settings.integrity.watch.then(|| settings.clone()),
         never: never_ban(&settings, &host),
         zone: settings.sources.zone().unwrap_or_else(TimeZone::system),
         state: settings.guard.state_directory,

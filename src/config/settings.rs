@@ -232,7 +232,7 @@ pub(crate) struct Audit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Integrity {
     /// Whether the daemon looks.
-    pub(crate) enabled: bool,
+    pub(crate) watch: bool,
     /// How often.
     pub(crate) interval: Span,
     /// What is watched besides.
@@ -243,7 +243,7 @@ pub(crate) struct Integrity {
 
 impl Default for Integrity {
     fn default() -> Self {
-        Self { enabled: true, interval: Span::from_mins(2), paths: Vec::new(), ignore: Vec::new() }
+        Self { watch: true, interval: Span::from_mins(2), paths: Vec::new(), ignore: Vec::new() }
     }
 }
 

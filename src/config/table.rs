@@ -374,12 +374,12 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "integrity",
-        about: "Whether somebody changed the configuration, or left something where intruders stay.",
+        about: "Watches the configuration, and the places where intruders make themselves at home.",
         settings: &[
             setting!(
-                "enabled",
-                integrity.enabled,
-                "Whether the daemon looks, and tells of changes that nobody accepted."
+                "watch",
+                integrity.watch,
+                "Whether the daemon looks, and tells what is not as it was accepted."
             ),
             setting!("interval", integrity.interval, 1..=DAY, "How often it looks."),
             setting!(

@@ -22,7 +22,7 @@ mode = \"enforce\"
 mynetworks = false
 operator-session = false
 [integrity]
-enabled = false
+watch = false
 ";
 
 /// A folder with all that a guard needs, which survives it.

@@ -254,7 +254,7 @@ fn there_is_a_bound_to_everything() {
             fs::write(many.join(format!("{directory}/{n}")), "").unwrap();
         }
     }
-    let mut watcher = Watcher::new(&Options::default(), &[many.clone()], &[]);
+    let mut watcher = Watcher::new(&Options::default(), std::slice::from_ref(&many), &[]);
     let seen = watcher.look(&Entries::new());
     assert!(seen.cut && seen.entries.len() <= 100_000, "{}", seen.entries.len());
     // What was left out is not said to be gone.
@@ -279,7 +279,8 @@ fn what_may_not_be_read_is_told_and_is_no_change() {
     let after = std::thread::spawn(move || {
         let nobody = rustix::process::Uid::from_raw(65_534);
         rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
-        let mut seen = Watcher::new(&Options::default(), &[root.clone()], &[]).look(&Entries::new());
+        let mut seen =
+            Watcher::new(&Options::default(), std::slice::from_ref(&root), &[]).look(&Entries::new());
         seen.entries.retain(|path, _| path.starts_with(&root));
         seen
     })

@@ -274,7 +274,7 @@ mod tests {
         check(
             &with(SASL, "['set', 'x', 'maxretry', 2]\n['set', 'x', 'bantime', '1d']"),
             &["auth-failure-fast"],
-            &["rules.auth-failure-fast.threshold = 2", "rules.auth-failure-fast.ban = \"24h\""],
+            &["rules.auth-failure-fast.threshold = 2", "rules.auth-failure-fast.ban = \"1d\""],
         );
         // docker-mailserver's: 6 in a week, for a week.
         check(
