@@ -88,7 +88,7 @@ impl IntegrityReport {
         match (&self.baseline, self.changes.len() as u64, self.accepted) {
             (None, ..) => "There is no baseline yet".into(),
             (_, 0, false) => "Nothing has changed since it was accepted".into(),
-            (_, 0, true) => "There was nothing to accept".into(),
+            (_, 0, true) => "Accepted as it is".into(),
             (_, changes, true) => format!("{} accepted", counted(changes, "change")),
             (_, changes, false) => format!("{} that nobody accepted", counted(changes, "change")),
         }
