@@ -1,6 +1,7 @@
 //! Mailward: makes a self-hosted mail server safe and keeps it safe. This file only maps an outcome to an exit code.
 #![forbid(unsafe_code)]
 
+mod account;
 mod analysis;
 mod cli;
 mod config;

@@ -1,5 +1,6 @@
 //! The command line: what each command takes, and the exit codes.
 
+mod account;
 mod analyze;
 mod audit;
 mod completions;
@@ -82,6 +83,8 @@ enum Command {
     /// What was changed in configuration and in the places where intruders stay.
     #[command(subcommand)]
     Integrity(integrity::Command),
+    /// The mail accounts: list, add, passwd, disable, enable, delete, and who is connected.
+    Account(account::Args),
     /// The attacks in a log: what, from where, at whom, when, and what the rules would have done.
     Analyze(analyze::Args),
     /// Log lines into typed events, a JSON line each.
@@ -164,6 +167,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Firewall(command) => firewall::run(config, command),
         Command::Import(command) => import::run(config, cli.socket.as_deref(), command),
         Command::Integrity(command) => integrity::run(config, command),
+        Command::Account(args) => account::run(config, args),
         Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),
         Command::Replay(args) => replay::run(config, args),

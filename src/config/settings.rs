@@ -27,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) retention: Retention,
     pub(crate) audit: Audit,
     pub(crate) integrity: Integrity,
+    pub(crate) accounts: Accounts,
     pub(crate) rules: Rules,
 }
 
@@ -257,6 +258,23 @@ pub(crate) enum Resolver {
     None,
     /// This one.
     At(SocketAddr),
+}
+
+/// `[accounts]`: which passwords are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Accounts {
+    /// Characters at the least.
+    pub(crate) min_length: usize,
+    /// The least strength by zxcvbn, 0 to 4.
+    pub(crate) min_strength: u32,
+    /// The list of stolen passwords: a file, or a directory of ranges.
+    pub(crate) breached: Option<PathBuf>,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self { min_length: 12, min_strength: 3, breached: None }
+    }
 }
 
 /// A finding that the operator accepted.

@@ -394,6 +394,24 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
         ],
     },
+    Section {
+        name: "accounts",
+        about: "Which passwords `mailward account` takes.",
+        settings: &[
+            setting!("min-length", accounts.min_length, 8..=64, "The least number of characters."),
+            setting!(
+                "min-strength",
+                accounts.min_strength,
+                0..=4,
+                "The least strength by zxcvbn: 3 is a hundred million guesses, 4 ten thousand million."
+            ),
+            setting!(
+                "breached",
+                accounts.breached,
+                "The list of stolen passwords of Pwned Passwords: the file ordered by hash, or a directory with a file for each range; or \"none\"."
+            ),
+        ],
+    },
 ];
 
 /// What can be set of a rule, under `[rules.<id>]`.

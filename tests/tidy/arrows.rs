@@ -16,6 +16,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &["model"]),
     ("engine", &["model", "parse", "detect", "decide"]),
     ("audit", &["model"]),
+    // audit: what is said of an account is what the checks find of it.
+    ("account", &["audit"]),
     // Edges.
     ("host", &[]),
     ("source", &["host"]),
@@ -23,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // decide: a ban reaches the firewall only as `decide::Cleared`, the proof that the never-ban list was asked.
     ("enforce", &["model", "host", "decide"]),
     // audit: the facts that it collects are the ones that checks judge.
-    ("probe", &["model", "host", "audit"]),
+    ("probe", &["model", "host", "audit", "account"]),
     ("web", &[]),
     // Development only.
     ("lab", &[]),
@@ -36,7 +38,7 @@ const OF_TESTS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that know no clock, file, socket, environment, process or thread.
-const PURE: &[&str] = &["model", "parse", "detect", "decide", "report", "engine", "audit"];
+const PURE: &[&str] = &["model", "parse", "detect", "decide", "report", "engine", "audit", "account"];
 
 /// What reaches for the world in the standard library and in `jiff`.
 const EFFECTS: &[&str] = &[

@@ -1,9 +1,11 @@
-//! One at a time: a lock file that holds the process id of its owner.
+//! One at a time: a lock file that holds the process id of its owner, a directory that is locked for a moment, a mark for shell scripts.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Held as long as it lives. The kernel lets go when the process ends, however it ends, so there are no stale locks; the file
 /// itself stays, because removing it would let two others in at once.
@@ -24,6 +26,12 @@ pub enum LockError {
         path: PathBuf,
         /// The process id that it wrote there.
         owner: String,
+    },
+    /// Somebody is at it for longer than one waits.
+    #[error("somebody else is changing {path} (`fuser -v {path}` may tell who); try again in a moment")]
+    Busy {
+        /// What is locked.
+        path: PathBuf,
     },
     /// The file cannot be used.
     #[error("cannot lock {path}: {source}; trying again helps once `namei -l {path}` shows rights that fit")]
@@ -51,6 +59,85 @@ impl Lock {
         sign(&mut file).map_err(refused)?;
         Ok(Self { _file: file })
     }
+}
+
+/// How long one sleeps between two looks at a lock.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Somebody's turn to change the files of a directory. The directory is locked and not one of its files, because a file that is replaced
+/// takes its lock with it.
+#[derive(Debug)]
+pub struct Turn {
+    _directory: File,
+}
+
+impl Turn {
+    /// Waits for it, as long as `patience` says.
+    ///
+    /// # Errors
+    /// When somebody else has it for longer, or the directory cannot be opened.
+    pub fn wait(directory: &Path, patience: Duration) -> Result<Self, LockError> {
+        let refused = |source| LockError::Refused { path: directory.to_path_buf(), source };
+        let opened = File::open(directory).map_err(refused)?;
+        let end = Instant::now() + patience;
+        loop {
+            match opened.try_lock() {
+                Ok(()) => return Ok(Self { _directory: opened }),
+                Err(TryLockError::Error(source)) => return Err(refused(source)),
+                Err(TryLockError::WouldBlock) if Instant::now() > end => {
+                    return Err(LockError::Busy { path: directory.to_path_buf() });
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            }
+        }
+    }
+}
+
+/// A file whose being there tells shell scripts to wait. It is removed when this is dropped; killed before, it stays, and who comes next
+/// removes it once it is older than `stale`.
+#[derive(Debug)]
+pub struct Mark {
+    path: PathBuf,
+}
+
+impl Mark {
+    /// Sets it, once nobody else has it.
+    ///
+    /// # Errors
+    /// When somebody else has it for longer than `patience`, or it cannot be made.
+    pub fn set(path: &Path, patience: Duration, stale: Duration) -> Result<Self, LockError> {
+        let end = Instant::now() + patience;
+        loop {
+            match OpenOptions::new().write(true).create_new(true).mode(0o644).open(path) {
+                Ok(mut file) => {
+                    // Whose it is, for people; scripts look for the file alone.
+                    let _ = writeln!(file, "mailward {}", std::process::id());
+                    return Ok(Self { path: path.to_path_buf() });
+                }
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(LockError::Refused { path: path.to_path_buf(), source: error });
+                }
+                Err(_) if is_older(path, stale) => {
+                    // Somebody else may have been faster.
+                    let _ = fs::remove_file(path);
+                }
+                Err(_) if Instant::now() > end => return Err(LockError::Busy { path: path.to_path_buf() }),
+                Err(_) => thread::sleep(PAUSE),
+            }
+        }
+    }
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        // A mark that somebody took for stale is gone already.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn is_older(path: &Path, age: Duration) -> bool {
+    let changed = fs::symlink_metadata(path).and_then(|file| file.modified());
+    changed.is_ok_and(|changed| SystemTime::now().duration_since(changed).is_ok_and(|since| since > age))
 }
 
 fn open(path: &Path) -> io::Result<File> {

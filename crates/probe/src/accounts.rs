@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 use std::{fs, io};
 
+pub use mailward_account::Format;
 use mailward_audit::dovecot::{Database, Dovecot};
 use mailward_audit::facts::{Account, Deployment};
 use mailward_audit::{Facts, Known};
@@ -32,15 +33,6 @@ pub struct Source {
     pub master: bool,
     /// The scheme of passwords that name none.
     pub scheme: String,
-}
-
-/// How a file of accounts is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// docker-mailserver: `name|{SCHEME}hash|extra fields`.
-    Bars,
-    /// Dovecot's passwd-file: `name:{SCHEME}hash:uid:gid::home::extra fields`.
-    Colons,
 }
 
 /// A key for digests: good for one collection, then forgotten.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use mailward_audit::Facts;
 use mailward_audit::dms::env_files_of;
 use mailward_audit::facts::{About, Deployment};
+use mailward_host::run::Limits;
 
 use crate::files::{self, Mount, Tree, Wanted};
 use crate::place::Place;
@@ -67,6 +68,26 @@ pub fn collect(options: &Options, progress: &dyn Fn(&str)) -> Facts {
     facts.dns.signing = crate::dns::signing_keys(&tree);
     tls::read_files(&mut facts, &|path| accounts::text(&tree, path));
     facts
+}
+
+/// Collects what tells of accounts alone: Dovecot's configuration, and the files of accounts that it names.
+#[must_use]
+pub fn collect_accounts(options: &Options) -> Facts {
+    let mut facts = Facts { about: about(options), ..Facts::default() };
+    let tree = options.tree();
+    let said = tree.place().run(&["doveconf", "-n"], Limits::default());
+    facts.said.insert("doveconf -n".to_owned(), said);
+    let guessing = options.guess_passwords.then_some(accounts::GUESSING);
+    facts.accounts = accounts::collect(&facts, &|path| accounts::text(&tree, path), guessing);
+    facts
+}
+
+impl Options {
+    /// The file tree of the mail server, with the parts of it that are on this machine.
+    #[must_use]
+    pub fn tree(&self) -> Tree {
+        tree(self, &Place::behind(&self.prefix))
+    }
 }
 
 /// The directories that were named, and those beside the compose file.

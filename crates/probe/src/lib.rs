@@ -17,7 +17,7 @@ mod secret;
 pub mod talk;
 pub mod tls;
 
-pub use collect::{Options, collect};
+pub use collect::{Options, collect, collect_accounts};
 pub use files::{Mount, Tree};
 pub use filter::filter;
 pub use place::{Call, Place, is_installed};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mailward_audit::Known;
 use mailward_audit::facts::Said;
-use mailward_host::run::{Limits, Output, RunError, output};
+use mailward_host::run::{Limits, Output, RunError, output_with_input};
 
 /// Where programs are looked up that are named without a path; nobody's `PATH` decides.
 const DIRECTORIES: [&str; 6] =
@@ -68,13 +68,19 @@ impl Place {
 
     /// Runs a command to its end and takes nothing out of what it says; not for facts.
     pub(crate) fn raw(&self, words: &[&str], limits: Limits) -> Known<Output> {
+        self.raw_with(words, b"", limits)
+    }
+
+    /// The same with something on its standard input. What is said may hold secrets: it is not for facts.
+    #[must_use]
+    pub fn raw_with(&self, words: &[&str], input: &[u8], limits: Limits) -> Known<Output> {
         let mut all = self.prefix.iter().map(String::as_str).chain(words.iter().copied());
         let Some(first) = all.next() else {
             return Known::Unread("no command was given".to_owned());
         };
         let Some(program) = look_up(first) else { return self.missing(first) };
         let arguments: Vec<&str> = all.collect();
-        match output(&program, &arguments, limits) {
+        match output_with_input(&program, &arguments, input, limits) {
             Ok(output) => Known::Is(output),
             Err(RunError::Missing { .. }) => self.missing(first),
             Err(error) => Known::Unread(error.to_string()),

@@ -5,6 +5,7 @@
 //! the width and whether there is colour are parameters.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 mod at;
 pub mod attacks;
 pub mod audit;

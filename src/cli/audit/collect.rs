@@ -21,7 +21,7 @@ use crate::config::{Auto, Resolver, Settings};
 
 /// What is looked at.
 #[derive(Debug, Default, clap::Args)]
-pub(super) struct Scope {
+pub(crate) struct Scope {
     /// Look at this host from outside, over the network alone; name it once more for each further host
     #[arg(long, value_name = "HOST")]
     remote: Vec<String>,
@@ -76,6 +76,16 @@ impl Scope {
     ) -> Self {
         Self { logs, container, prefix, compose, offline: true, ..Self::default() }
     }
+
+    /// A server within reach, and nothing of the network.
+    pub(crate) fn server(
+        container: Option<String>,
+        prefix: Option<String>,
+        compose: Option<PathBuf>,
+        guess_passwords: bool,
+    ) -> Self {
+        Self { container, prefix, compose, guess_passwords, offline: true, ..Self::default() }
+    }
 }
 
 /// Collects everything that the scope allows, and the statistics of the log.
@@ -108,26 +118,46 @@ fn local(
     scope: &Scope,
     bar: &ProgressBar,
 ) -> anyhow::Result<(Facts, Option<AttackReport>)> {
+    let options = options(settings, scope)?;
+    let mut facts = mailward_probe::collect(&options, &|step| bar.set_message(step.to_owned()));
+    facts.about.host = name(&facts);
+    bar.set_message("log");
+    let Some((attacks, log, usage)) = log::read(config, options.logs)? else { return Ok((facts, None)) };
+    facts.usage = Known::Is(usage);
+    facts.log = LogFacts { health: std::mem::take(&mut facts.log.health), ..log };
+    Ok((facts, Some(attacks)))
+}
+
+/// Where the server is and what is looked at there.
+pub(crate) fn options(settings: &Settings, scope: &Scope) -> anyhow::Result<mailward_probe::Options> {
     let place = Place::find(settings, scope)?;
-    let logs = logs(settings, scope, &place);
-    let options = mailward_probe::Options {
+    Ok(mailward_probe::Options {
+        logs: logs(settings, scope, &place),
         prefix: place.prefix,
         deployment: place.deployment,
         compose: place.compose,
-        logs: logs.clone(),
         deep: scope.deep,
         guess_passwords: scope.guess_passwords || settings.audit.guess_passwords,
         active: scope.active,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..mailward_probe::Options::default()
-    };
-    let mut facts = mailward_probe::collect(&options, &|step| bar.set_message(step.to_owned()));
-    facts.about.host = name(&facts);
+    })
+}
+
+/// The accounts, and when each was used as far as the logs go back.
+pub(crate) fn accounts(
+    config: Option<&Path>,
+    options: &mailward_probe::Options,
+    bar: &ProgressBar,
+) -> anyhow::Result<Facts> {
+    bar.set_message("accounts");
+    let mut facts = mailward_probe::collect_accounts(options);
     bar.set_message("log");
-    let Some((attacks, log, usage)) = log::read(config, logs)? else { return Ok((facts, None)) };
-    facts.usage = Known::Is(usage);
-    facts.log = LogFacts { health: std::mem::take(&mut facts.log.health), ..log };
-    Ok((facts, Some(attacks)))
+    if let Some((_, _, usage)) = log::read(config, options.logs.clone())? {
+        facts.usage = Known::Is(usage);
+    }
+    bar.finish_and_clear();
+    Ok(facts)
 }
 
 /// Facts of which only the network will tell more.
@@ -375,7 +405,7 @@ pub(super) fn with_log(report: &mut AuditReport, facts: &Facts, attacks: Option<
 }
 
 /// What is being done, on a terminal; nothing in a pipe.
-fn spinner() -> ProgressBar {
+pub(crate) fn spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style);

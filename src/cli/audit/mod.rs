@@ -18,7 +18,7 @@ use mailward_report::audit::{AuditReport, Explained};
 use mailward_report::{Severity, View};
 
 use super::{Outcome, Usage, remote};
-pub(crate) use collect::deployed;
+pub(crate) use collect::{Scope, accounts, deployed, options, spinner};
 pub(crate) use view::{check_view, severity};
 
 /// Options of `audit`.

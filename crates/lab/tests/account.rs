@@ -1,0 +1,261 @@
+//! `mailward account` on a real Postfix and Dovecot: what it opens is open at once, what it closes is closed at once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test panics where it fails, and says where it cannot run"
+)]
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mailward_lab::client::{Imap, Mailbox as _, Smtp, Times, Trouble, Trust};
+use mailward_lab::topology::{HOME, NORA, OFFICE, Place, SAM};
+use mailward_lab::{Lab, Options, Program, missing};
+
+/// A new account, and passwords for it.
+const VITO: &str = "vito@example.org";
+const FIRST: &str = "Cobble-71-lantern-moss";
+const SECOND: &str = "Drizzle-26-walnut-pier";
+
+/// The program under test, which Cargo builds beside the lab's.
+fn mailward() -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_BIN_EXE_mailward-lab")).with_file_name("mailward");
+    path.exists().then_some(path)
+}
+
+/// The lab, and how `mailward` is called in it.
+struct Host {
+    lab: Lab,
+    mailward: PathBuf,
+    trust: Trust,
+}
+
+/// What a call said.
+struct Said {
+    code: Option<i32>,
+    text: String,
+    took: Duration,
+}
+
+impl Host {
+    fn command(&self, words: &[&str]) -> Command {
+        let args: Vec<_> = ["account"].iter().chain(words).map(Into::into).collect();
+        self.lab.command(Place::Mail, self.mailward.as_os_str(), &args).unwrap()
+    }
+
+    fn account(&self, words: &[&str], typed: &str) -> Said {
+        let begun = Instant::now();
+        let mut command = self.command(words);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        Said { code: output.status.code(), text, took: begun.elapsed() }
+    }
+
+    /// The same, which must have nothing to complain about.
+    fn does(&self, words: &[&str], typed: &str) -> Said {
+        let said = self.account(words, typed);
+        assert_eq!(said.code, Some(0), "{words:?}: {}", said.text);
+        said
+    }
+
+    fn users(&self) -> PathBuf {
+        self.lab.dir().join("etc/dovecot/users")
+    }
+
+    fn imap(&self, user: &str, password: &str) -> Option<Imap> {
+        let mut imap = Imap::open(HOME.address, 993, Times::HONEST).unwrap();
+        imap.hello(&self.trust).unwrap();
+        imap.login(user, password).unwrap().then_some(imap)
+    }
+
+    fn smtp(&self, port: u16, user: &str, password: &str) -> Option<Smtp> {
+        let mut smtp = Smtp::open(HOME.address, port, Times::HONEST).unwrap();
+        smtp.hello("[192.168.178.31]", &self.trust).unwrap();
+        smtp.auth_plain(user, password).unwrap().good().then_some(smtp)
+    }
+
+    fn logs_in(&self, user: &str, password: &str) -> [bool; 3] {
+        [
+            self.imap(user, password).is_some(),
+            self.smtp(587, user, password).is_some(),
+            self.smtp(465, user, password).is_some(),
+        ]
+    }
+}
+
+fn is_cut(imap: &mut Imap) -> bool {
+    // A last word of Dovecot's may come first.
+    imap.conn.drain(Duration::from_secs(5));
+    matches!(imap.command("NOOP"), Err(Trouble::Closed))
+}
+
+fn smtp_is_cut(smtp: &mut Smtp) -> bool {
+    matches!(smtp.command("NOOP"), Err(Trouble::Closed))
+}
+
+/// One test, because bringing the lab up is what takes time.
+#[test]
+fn accounts_open_and_close_at_once() {
+    let problems = missing();
+    let Some(mailward) = mailward().filter(|_| problems.is_empty()) else {
+        let why =
+            if problems.is_empty() { "cargo build --bin mailward".to_owned() } else { problems.join("; ") };
+        eprintln!("SKIPPED: the lab cannot run here: {why}");
+        return;
+    };
+    let id = std::process::id();
+    let dir = std::env::temp_dir().join(format!("mailward-account-{id}"));
+    let options = Options {
+        dir: dir.clone(),
+        prefix: format!("mwa{id}"),
+        quick: true,
+        leased: true,
+        ..Options::default()
+    };
+    let program = Program { path: PathBuf::from(env!("CARGO_BIN_EXE_mailward-lab")), args: Vec::new() };
+    let lab = Lab::up(options, &program).unwrap();
+    let trust = Trust::authority(&lab.authority()).unwrap();
+    let host = Host { lab, mailward, trust };
+    host.lab
+        .within(Place::Good, || {
+            a_life(&host);
+            an_account_is_closed_in_the_middle_of_its_work(&host);
+            a_password_that_is_changed_ends_what_the_old_one_opened(&host);
+            whoever_is_killed_leaves_a_whole_file(&host);
+            Ok(())
+        })
+        .unwrap();
+    host.lab.down().unwrap();
+    fs::remove_dir_all(&dir).unwrap();
+}
+
+/// Made, usable, listed, deleted; and the file is as it was, byte for byte.
+fn a_life(host: &Host) {
+    let before = fs::read(host.users()).unwrap();
+    let meta = fs::metadata(host.users()).unwrap();
+    let said = host.account(&["add", VITO], &format!("{FIRST}\n"));
+    assert!(said.text.contains("virtual_mailbox_maps"), "{}", said.text);
+    assert_eq!(host.logs_in(VITO, FIRST), [true; 3], "usable at once");
+    assert_eq!(host.logs_in(VITO, SECOND), [false; 3]);
+    assert!(host.imap(VITO, FIRST).unwrap().command("SELECT INBOX").unwrap().0);
+    let text = fs::read_to_string(host.users()).unwrap();
+    let line = text.lines().last().unwrap();
+    assert!(line.starts_with("vito@example.org:{ARGON2ID}$argon2id$v=19$m=19456,t=2,p=1$"), "{line}");
+    assert!(line.ends_with(":5000:5000::/var/mail/vhosts/example.org/vito::"), "{line}");
+    let now = fs::metadata(host.users()).unwrap();
+    assert_eq!((now.mode(), now.uid(), now.gid()), (meta.mode(), meta.uid(), meta.gid()));
+    let list = host.does(&["list"], "").text;
+    assert!(list.contains(VITO) && list.contains(NORA.name) && !list.contains("$argon2id$"), "{list}");
+    for (words, typed, why) in [
+        (["add", VITO].as_slice(), FIRST, "there already"),
+        (&["add", "../x@example.org"], FIRST, "'/'"),
+        (&["add", "emil@example.org"], "passwordpassword", "everybody tries first"),
+        (&["passwd", VITO], "vito-lives-here-9", "own name"),
+        (&["passwd", "nobody@example.org"], FIRST, "no account"),
+        (&["enable", VITO], "", "not disabled"),
+    ] {
+        let said = host.account(words, &format!("{typed}\n"));
+        assert!(matches!(said.code, Some(1 | 2)) && said.text.contains(why), "{words:?}: {}", said.text);
+        assert!(typed.is_empty() || !said.text.contains(typed), "{}", said.text);
+        assert_eq!(fs::read_to_string(host.users()).unwrap(), text);
+    }
+    let said = host.account(&["delete", VITO], "");
+    assert!(said.text.contains("/var/mail/vhosts/example.org/vito"), "{}", said.text);
+    assert_eq!(host.logs_in(VITO, FIRST), [false; 3]);
+    assert!(host.lab.dir().join("mail/vhosts/example.org/vito/Maildir").is_dir(), "its mail stays");
+    assert_eq!(fs::read(host.users()).unwrap(), before);
+}
+
+fn an_account_is_closed_in_the_middle_of_its_work(host: &Host) {
+    let before = fs::read(host.users()).unwrap();
+    let mut imap = host.imap(NORA.name, NORA.password).unwrap();
+    let mut other = host.imap(SAM.name, SAM.password).unwrap();
+    // Whose this one is, the log tells.
+    let mut told = host.smtp(587, SAM.name, SAM.password).unwrap();
+    assert!(told.message(SAM.name, &[SAM.name.to_owned()], "Subject: mine\n\nHello.\n").unwrap().good());
+    let mut idle = host.smtp(587, NORA.name, NORA.password).unwrap();
+    let mut busy = host.smtp(465, NORA.name, NORA.password).unwrap();
+    for command in ["MAIL FROM:<nora@example.org>", "RCPT TO:<sam@example.net>", "DATA"] {
+        assert!(busy.command(command).unwrap().good());
+    }
+    busy.conn.line("Subject: cut\r\n\r\nHalf of a").unwrap();
+    let sessions = host.does(&["sessions"], "").text;
+    for part in [NORA.name, "imap", "submission", "submissions", &HOME.address.to_string()] {
+        assert!(sessions.contains(part), "{part}: {sessions}");
+    }
+    let said = host.does(&["disable", NORA.name], "");
+    assert!(is_cut(&mut imap) && smtp_is_cut(&mut idle) && smtp_is_cut(&mut busy), "{}", said.text);
+    assert!(other.command("NOOP").unwrap().0, "somebody else's session stays");
+    assert!(told.command("NOOP").unwrap().good(), "somebody else's session stays: {}", said.text);
+    assert_eq!(host.logs_in(NORA.name, NORA.password), [false; 3]);
+    assert_eq!(host.logs_in(SAM.name, SAM.password), [true; 3], "the services go on");
+    eprintln!("account disable took {:?}", said.took);
+    // Mail still comes in.
+    let mut office = Smtp::open(OFFICE.address, 465, Times::HONEST).unwrap();
+    office.hello("office", &host.trust).unwrap();
+    office.auth_plain(SAM.name, SAM.password).unwrap();
+    let sent = office.message(SAM.name, &[NORA.name.to_owned()], "Subject: still\n\nThere.\n").unwrap();
+    assert!(sent.good(), "{sent:?}");
+    host.does(&["disable", NORA.name], "");
+    host.does(&["enable", NORA.name], "");
+    assert_eq!(fs::read(host.users()).unwrap(), before, "byte for byte");
+    assert_eq!(host.logs_in(NORA.name, NORA.password), [true; 3]);
+}
+
+fn a_password_that_is_changed_ends_what_the_old_one_opened(host: &Host) {
+    let before = fs::read_to_string(host.users()).unwrap();
+    let mut imap = host.imap(NORA.name, NORA.password).unwrap();
+    let mut smtp = host.smtp(587, NORA.name, NORA.password).unwrap();
+    let said = host.does(&["passwd", NORA.name, "--generate"], "");
+    assert!(is_cut(&mut imap) && smtp_is_cut(&mut smtp));
+    let made = said.text.lines().find_map(|line| line.strip_prefix("password: ")).unwrap().to_owned();
+    assert_eq!(host.logs_in(NORA.name, NORA.password), [false; 3]);
+    assert_eq!(host.logs_in(NORA.name, &made), [true; 3]);
+    // Again in the same second: the new hash is as long as the old one.
+    host.does(&["passwd", NORA.name, "--keep-sessions"], SECOND);
+    host.does(&["passwd", NORA.name, "--keep-sessions"], FIRST);
+    assert_eq!(host.logs_in(NORA.name, FIRST), [true; 3]);
+    assert_eq!(host.logs_in(NORA.name, SECOND), [false; 3]);
+    let after = fs::read_to_string(host.users()).unwrap();
+    let others = |text: &str| {
+        text.lines().filter(|line| !line.starts_with(NORA.name)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(others(&after), others(&before));
+}
+
+/// Killed at any moment, it leaves the file before or the file after.
+fn whoever_is_killed_leaves_a_whole_file(host: &Host) {
+    let others = |text: &str| {
+        text.lines().filter(|line| !line.starts_with(NORA.name)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = others(&fs::read_to_string(host.users()).unwrap());
+    let whole = host.does(&["passwd", NORA.name, "--generate", "--keep-sessions"], "").took;
+    for part in 1..=12 {
+        let mut command = host.command(&["passwd", NORA.name, "--generate", "--keep-sessions"]);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(whole * part / 12);
+        // The child entered the namespaces; its only child is the program.
+        let inner =
+            fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap_or_default();
+        for pid in inner.split_ascii_whitespace() {
+            // It may have ended by itself.
+            let _ = Command::new("/bin/kill").args(["-9", pid]).status();
+        }
+        child.wait().unwrap();
+        let text = fs::read_to_string(host.users()).unwrap();
+        let line = text.lines().find(|line| line.starts_with(NORA.name)).unwrap();
+        assert!(line.contains("$argon2id$") && line.ends_with("::"), "{line}");
+        assert_eq!(others(&text), before);
+    }
+    // What was left behind is in nobody's way.
+    host.does(&["passwd", NORA.name], FIRST);
+    assert_eq!(host.logs_in(NORA.name, FIRST), [true; 3]);
+}
