@@ -78,10 +78,10 @@ impl Smtpd {
             let pairs = words.iter().zip(words.iter().skip(1));
             pairs.filter(move |(word, _)| **word == option).map(|(_, value)| *value)
         };
-        let set = after("-o").filter_map(|setting| setting.strip_prefix("smtpd_sasl_auth_enable="));
+        let mut set = after("-o").filter_map(|setting| setting.strip_prefix("smtpd_sasl_auth_enable="));
         Some(Self {
             service: after("-n").next()?.to_owned(),
-            authenticates: set.last().map(|value| value.trim() == "yes"),
+            authenticates: set.next_back().map(|value| value.trim() == "yes"),
         })
     }
 }

@@ -1,4 +1,5 @@
 //! Files of accounts: what changes, and that nothing else does.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use mailward_account::{Accounts, Format, Name, Refusal};
 use proptest::prelude::*;

@@ -7,13 +7,13 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mailward_lab::client::{Imap, Mailbox as _, Smtp, Times, Trouble, Trust};
-use mailward_lab::topology::{HOME, NORA, OFFICE, Place, SAM};
+use mailward_lab::topology::{HOME, NORA, OFFICE, Place, ROSA, SAM};
 use mailward_lab::{Lab, Options, Program, missing};
 
 /// A new account, and passwords for it.
@@ -129,6 +129,7 @@ fn accounts_open_and_close_at_once() {
             an_account_is_closed_in_the_middle_of_its_work(&host);
             a_password_that_is_changed_ends_what_the_old_one_opened(&host);
             whoever_is_killed_leaves_a_whole_file(&host);
+            docker_mailserver_is_changed_through_its_volume(&host);
             Ok(())
         })
         .unwrap();
@@ -228,6 +229,54 @@ fn a_password_that_is_changed_ends_what_the_old_one_opened(host: &Host) {
         text.lines().filter(|line| !line.starts_with(NORA.name)).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(others(&after), others(&before));
+}
+
+/// The mail host as a container: reached by a prefix, with docker-mailserver's file in a volume, and its working copy inside.
+fn docker_mailserver_is_changed_through_its_volume(host: &Host) {
+    let etc = host.lab.dir().join("etc/dovecot");
+    let users = fs::read_to_string(host.users()).unwrap();
+    let rosa = users.lines().find(|line| line.starts_with(ROSA.name)).unwrap();
+    let hash = rosa.split(':').nth(1).unwrap();
+    // As its helpers/accounts.sh writes it: an alias has a copy of the account's line.
+    let userdb = format!("{users}info@example.org:{hash}:5000:5000::/var/mail/vhosts/example.org/rosa::\n");
+    fs::write(etc.join("userdb"), &userdb).unwrap();
+    fs::remove_file(host.users()).unwrap();
+    symlink("userdb", host.users()).unwrap();
+    let volume = host.lab.dir().join("dms/config");
+    fs::create_dir_all(&volume).unwrap();
+    let accounts = volume.join("postfix-accounts.cf");
+    let given = format!("# given\n{}|{hash}\n", ROSA.name);
+    fs::write(&accounts, &given).unwrap();
+    let compose = volume.with_file_name("compose.yaml");
+    fs::write(
+        &compose,
+        "services:\n  mailserver:\n    volumes:\n      - ./config/:/tmp/docker-mailserver/\n",
+    )
+    .unwrap();
+    let prefix = format!("nsenter -t {} -n -m -p -u -i --wd --", host.lab.running().unwrap());
+    let account = |words: &[&str]| {
+        let mut command = Command::new(&host.mailward);
+        command.args(["account", "--prefix", &prefix, "--compose"]).arg(&compose).args(words);
+        let output = command.output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {text}");
+    };
+    let mut imap = host.imap(ROSA.name, ROSA.password).unwrap();
+    let mut alias = host.imap("info@example.org", ROSA.password).unwrap();
+    let mut smtp = host.smtp(587, "info@example.org", ROSA.password).unwrap();
+    account(&["disable", ROSA.name]);
+    assert!(is_cut(&mut imap) && is_cut(&mut alias) && smtp_is_cut(&mut smtp));
+    assert_eq!(host.logs_in(ROSA.name, ROSA.password), [false; 3]);
+    assert_eq!(host.logs_in("info@example.org", ROSA.password), [false; 3]);
+    assert_eq!(host.logs_in(SAM.name, SAM.password), [true; 3]);
+    let mark = format!("{{SHA512-CRYPT}}!LOCKED-BY-MAILWARD!{hash}");
+    assert_eq!(fs::read_to_string(&accounts).unwrap(), given.replace(hash, &mark));
+    assert_eq!(fs::read_to_string(etc.join("userdb")).unwrap(), userdb.replace(hash, &mark));
+    account(&["enable", ROSA.name]);
+    assert_eq!(fs::read_to_string(&accounts).unwrap(), given);
+    assert_eq!(fs::read_to_string(etc.join("userdb")).unwrap(), userdb);
+    assert_eq!(fs::metadata(etc.join("userdb")).unwrap().mode() & 0o7777, 0o640);
+    assert_eq!(host.logs_in(ROSA.name, ROSA.password), [true; 3]);
 }
 
 /// Killed at any moment, it leaves the file before or the file after.
