@@ -118,8 +118,7 @@ impl Server {
             _ => true,
         };
         let passdbs = dovecot.passdbs().into_iter();
-        let others =
-            passdbs.filter(|passdb| !passdb.denies() && !passdb.is_master() && asks(&passdb.driver));
+        let others = passdbs.filter(|passdb| !passdb.denies() && !passdb.is_master() && asks(&passdb.driver));
         others.map(|passdb| passdb.title()).collect()
     }
 

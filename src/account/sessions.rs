@@ -85,7 +85,7 @@ impl Server {
         match self.kick(names) {
             Ok(kicked) => ended.dovecot = kicked,
             Err(error) => {
-                notes.push(format!("Dovecot's sessions were not ended: {error:#}; `doveadm kick` does it"))
+                notes.push(format!("Dovecot's sessions were not ended: {error:#}; `doveadm kick` does it"));
             }
         }
         match self.cut(names) {

@@ -171,7 +171,7 @@ mod tests {
             let mut list = sorted(&words, if windows { "\r\n" } else { "\n" });
             if cut {
                 // The last line without its end.
-                let end = list.iter().rposition(|byte| byte.is_ascii_digit()).map_or(0, |at| at + 1);
+                let end = list.iter().rposition(u8::is_ascii_digit).map_or(0, |at| at + 1);
                 list.truncate(end);
             }
             for word in words.iter().chain([&asked]) {
