@@ -57,6 +57,9 @@ pub enum Weakness {
     },
 }
 
+/// Guesses within which everybody tries a password: the ten thousand commonest, each in a few spellings.
+const TRIED_FIRST: u64 = 50_000;
+
 /// Parts of a name that are shorter are in many words by chance.
 const SHORTEST_PART: usize = 4;
 
@@ -73,7 +76,7 @@ impl Policy {
         if has < self.min_length {
             found.push(Weakness::Short { has, needs: self.min_length });
         }
-        if is_one_word(&judged, has) {
+        if judged.guesses() <= TRIED_FIRST || is_one_word(&judged, has) {
             found.push(Weakness::Common);
         }
         let plain = unmasked(text);
