@@ -64,12 +64,28 @@ impl Server {
     /// Closes an account for IMAP, SMTP AUTH and all else that asks Dovecot, and ends its sessions. Its mail still comes in.
     pub(crate) fn disable(&self, name: &str) -> anyhow::Result<Done> {
         let mut done = self.replaced(name, true, |accounts| accounts.locking(name))?;
+        done.notes.extend(self.asks_another().map(|kind| {
+            format!(
+                "Postfix asks {kind} for passwords, not Dovecot (smtpd_sasl_type): close {name} there as well"
+            )
+        }));
         for other in self.others(name) {
             done.notes.push(format!(
                 "Dovecot asks {other} too, which is not looked into here: close {name} there as well"
             ));
         }
         Ok(done)
+    }
+
+    /// Whom Postfix asks for passwords, if it is not Dovecot.
+    fn asks_another(&self) -> Option<String> {
+        let main = self.say(&["postconf", "-xh", "smtpd_sasl_auth_enable", "smtpd_sasl_type"]).ok()?;
+        let (enabled, kind) = main.trim().split_once('\n')?;
+        // As master.cf has it: `submission/inet/smtpd_sasl_auth_enable = yes`.
+        let services = self.say(&["postconf", "-P"]).unwrap_or_default();
+        let mut overrides = services.lines().filter(|line| line.contains("/smtpd_sasl_auth_enable"));
+        let logs_in = enabled == "yes" || overrides.any(|line| line.ends_with("yes"));
+        (logs_in && kind != "dovecot").then(|| kind.to_owned())
     }
 
     /// Opens an account as it was before it was closed.

@@ -104,6 +104,12 @@ impl Server {
         Ok(holding)
     }
 
+    /// The names that Dovecot's user database gives, where it can be asked for all of them (`iterate_query`).
+    pub(crate) fn names(&self) -> Vec<String> {
+        let said = self.say(&["doveadm", "user", "*"]).unwrap_or_default();
+        said.lines().map(str::to_owned).collect()
+    }
+
     /// Whether it is a docker-mailserver, which makes its own files of what it is given.
     pub(crate) fn is_dms(&self) -> bool {
         self.facts.about.deployment == Deployment::DockerMailserver

@@ -123,7 +123,11 @@ fn carry_out(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome> {
     let options = options(&settings, &scope)?;
     let server = || Server::of(&options);
     match &args.command {
-        Command::List { print, .. } => show(&list(&accounts(config, &options, &spinner())?), print),
+        Command::List { print, .. } => {
+            let facts = accounts(config, &options, &spinner())?;
+            let names = if facts.accounts.known().is_some() { Vec::new() } else { server().names() };
+            show(&list(&facts, names), print)
+        }
         Command::Add { name, home, file, secret } => {
             add(&server(), &settings, name, home.as_deref(), file.as_deref(), secret)
         }
@@ -312,8 +316,16 @@ fn tell(done: &Done, what: &str) -> anyhow::Result<Outcome> {
     Ok(if done.notes.is_empty() { Outcome::Fine } else { Outcome::Findings })
 }
 
-fn list(facts: &Facts) -> AccountList {
+/// The accounts of files, or the names that a database gave.
+fn list(facts: &Facts, names: Vec<String>) -> AccountList {
     let at = |seconds: i64| At(Timestamp::from_micros(seconds.saturating_mul(1_000_000)));
+    let last = |name: &str| facts.usage.known()?.last.get(&name.to_ascii_lowercase()).copied().map(at);
+    let elsewhere = names.into_iter().map(|name| AccountRow {
+        state: "elsewhere".to_owned(),
+        last: last(&name),
+        name,
+        ..AccountRow::default()
+    });
     let rows = mailward_account::rows(facts).into_iter().map(|row| AccountRow {
         state: match (row.master, row.locked) {
             (_, true) => "disabled",
@@ -338,7 +350,7 @@ fn list(facts: &Facts) -> AccountList {
     AccountList {
         now: At(Timestamp::from_micros(clock::now())),
         from: facts.usage.known().map(|usage| at(usage.from)),
-        accounts: rows.collect(),
+        accounts: rows.chain(elsewhere).collect(),
         notes: unseen.into_iter().collect(),
     }
 }

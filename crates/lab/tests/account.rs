@@ -127,6 +127,7 @@ fn accounts_open_and_close_at_once() {
             a_password_that_is_changed_ends_what_the_old_one_opened(&host);
             whoever_is_killed_leaves_a_whole_file(&host);
             docker_mailserver_is_changed_through_its_volume(&host);
+            accounts_of_a_database_are_listed_and_left_alone(&host);
             Ok(())
         })
         .unwrap();
@@ -277,6 +278,25 @@ fn docker_mailserver_is_changed_through_its_volume(host: &Host) {
     assert_eq!(fs::read_to_string(etc.join("userdb")).unwrap(), userdb);
     assert_eq!(fs::metadata(etc.join("userdb")).unwrap().mode() & 0o7777, 0o640);
     assert_eq!(host.logs_in(ROSA.name, ROSA.password), [true; 3]);
+}
+
+/// Dovecot asks something else for passwords than a file: any other driver stands for SQL and LDAP.
+fn accounts_of_a_database_are_listed_and_left_alone(host: &Host) {
+    let path = host.lab.dir().join("etc/dovecot/conf.d/auth-passwdfile.conf.ext");
+    let text = fs::read_to_string(&path).unwrap();
+    let (passdb, rest) = text.split_once('}').unwrap();
+    let passdb =
+        passdb.replace("driver = passwd-file", "driver = static").replace("scheme=CRYPT", "password=x #");
+    fs::write(&path, format!("{passdb}}}{rest}")).unwrap();
+    let list = host.does(&["list"], "").text;
+    assert!(list.contains(NORA.name) && list.contains("elsewhere"), "{list}");
+    for words in [["disable", NORA.name], ["passwd", NORA.name], ["add", VITO]] {
+        let said = host.account(&words, FIRST);
+        assert!(said.code == Some(3) && said.text.contains("Dovecot asks static"), "{}", said.text);
+    }
+    let mut imap = host.imap(SAM.name, SAM.password).unwrap();
+    host.does(&["sessions", "--end", SAM.name], "");
+    assert!(is_cut(&mut imap));
 }
 
 /// Killed at any moment, it leaves the file before or the file after.

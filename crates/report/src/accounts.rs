@@ -25,7 +25,8 @@ pub struct AccountList {
 pub struct AccountRow {
     /// Its login name.
     pub name: String,
-    /// `open`, `disabled`, or `master` where it opens everybody's mailbox.
+    /// `open`, `disabled`, `master` where it opens everybody's mailbox, or `elsewhere` where a database has it, whose passwords are not
+    /// read.
     pub state: String,
     /// How its password is stored.
     pub scheme: String,
@@ -106,7 +107,7 @@ impl AccountList {
         for account in &self.accounts {
             let tone = match account.state.as_str() {
                 "open" => Tone::Plain,
-                "disabled" => Tone::Dim,
+                "disabled" | "elsewhere" => Tone::Dim,
                 _ => Tone::Notable,
             };
             let words: Vec<&str> = account.marks.iter().map(|mark| mark.word.as_str()).collect();

@@ -8,6 +8,7 @@ mod samples;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
+use mailward_report::accounts::SessionList;
 use mailward_report::attacks::AttackReport;
 use mailward_report::explain::Explanation;
 use mailward_report::{Look, View};
@@ -51,6 +52,13 @@ fn attacks_of_nothing() {
 fn status() {
     check_all("status", &samples::status());
     check_all("status-trouble", &samples::status_in_trouble());
+}
+
+#[test]
+fn accounts() {
+    check_all("accounts", &samples::accounts());
+    check_all("sessions", &samples::sessions());
+    check_all("sessions-none", &SessionList::default());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! View models as an evening on a small server makes them.
 
 use mailward_model::Timestamp;
+use mailward_report::accounts::{AccountList, AccountRow, Mark, SessionList, SessionRow};
 use mailward_report::attacks::{
     AccountCount, Attack, AttackReport, Banned, Decision, KindCount, Logins, NetworkCount, ProgramLines,
     SourceCount, Timeline, Window,
@@ -528,5 +529,55 @@ pub(crate) fn top() -> Top {
         by_network: vec![row("198.51.100.0/24", 120, false)],
         by_account: tally([("admin@example.org", 200), ("root", 31)]),
         last_bans: some_bans(),
+    }
+}
+
+pub(crate) fn accounts() -> AccountList {
+    let row = |name: &str, state: &str, scheme: &str, last: Option<u64>, marks: &[(&str, &str)]| AccountRow {
+        name: name.into(),
+        state: state.into(),
+        scheme: scheme.into(),
+        last: last.map(at),
+        marks: marks
+            .iter()
+            .map(|(check, word)| Mark { check: (*check).into(), word: (*word).into() })
+            .collect(),
+        place: "/etc/dovecot/users:1".into(),
+    };
+    AccountList {
+        now: at(86_400),
+        from: Some(at(0)),
+        accounts: vec![
+            row("nora@example.org", "open", "ARGON2ID", Some(80_000), &[]),
+            row(
+                "test@example.org",
+                "open",
+                "PLAIN",
+                None,
+                &[("ACC-001", "readable"), ("ACC-007", "role or test"), ("ACC-008", "dormant")],
+            ),
+            row("quinn@example.org", "disabled", "SHA512-CRYPT", Some(600), &[]),
+            row("helpdesk", "master", "SHA512-CRYPT", None, &[]),
+            row("db@example.net\u{1b}[2J", "elsewhere", "", None, &[]),
+        ],
+        notes: vec!["/etc/dovecot/more cannot be read".into()],
+    }
+}
+
+pub(crate) fn sessions() -> SessionList {
+    let row = |account: &str, service: &str, program: &str, client: &str, pid| SessionRow {
+        account: account.into(),
+        service: service.into(),
+        program: program.into(),
+        client: client.into(),
+        pid,
+    };
+    SessionList {
+        sessions: vec![
+            row("nora@example.org", "imap", "dovecot", "203.0.113.21", 171),
+            row("nora@example.org", "submission", "postfix", "203.0.113.21:49153", 172),
+            row("", "submissions", "postfix", "[2001:db8:600d::21]:49154", 176),
+        ],
+        notes: Vec::new(),
     }
 }
