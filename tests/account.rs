@@ -183,6 +183,34 @@ fn the_file_changes_by_a_line_and_keeps_its_owner_and_mode() {
     assert_eq!(files, ["postfix-accounts.cf"], "neither lock nor temporary file stays");
 }
 
+/// A change of ours is no change behind our back; one of somebody else's before it still is.
+#[test]
+fn what_was_written_here_raises_no_alarm() {
+    let place = Place::new(FILE.as_bytes());
+    let volume = fs::canonicalize(place.path("config")).unwrap();
+    place.configure(&format!(
+        "[audit]\nprefix = [\"/bin/false\"]\ncompose-file = \"{}\"\n[integrity]\nignore = [\"/etc\", \"/usr\", \"/var\", \"/root\", \"/home\", \
+         \"/lib\", \"/opt\", \"/srv\"]\n",
+        place.path("compose.yaml").display()
+    ));
+    let integrity = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailward"));
+        command.arg("--config").arg(place.path("mailward.toml")).arg("integrity").args(words);
+        said(&mut command, b"")
+    };
+    let has_changed = || integrity(&["status"]).1.contains("postfix-accounts.cf");
+    integrity(&["accept", "--yes"]);
+    assert!(!has_changed());
+    place.account(&["disable", "bob@example.org"], b"");
+    assert!(!has_changed(), "{}", integrity(&["status"]).1);
+    let file = volume.join("postfix-accounts.cf");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}mallory@example.org|{{X}}y\n")).unwrap();
+    assert!(has_changed());
+    place.account(&["enable", "bob@example.org"], b"");
+    assert!(has_changed(), "{}", integrity(&["status"]).1);
+}
+
 #[test]
 fn the_list_says_what_is_wrong_and_no_secret() {
     let place = Place::new(

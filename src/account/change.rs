@@ -7,16 +7,20 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use mailward_account::{Accounts, Format, Name, Refusal};
+use mailward_audit::integrity::Digest;
 use mailward_host::atomic;
 use mailward_host::lock::{Mark, Turn};
 
 use super::{Book, Ended, Server, complaint};
+use crate::integrity::Written;
 
 /// A change that was made, and what followed from it.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
-    /// The file that was changed; none if it was so already.
-    pub(crate) file: Option<String>,
+    /// The files that were changed; none if all was so already.
+    pub(crate) files: Vec<String>,
+    /// The same files on this machine, with what they held before.
+    pub(crate) written: Vec<Written>,
     /// The sessions that were ended.
     pub(crate) ended: Ended,
     /// What is left to do or to know, in sentences.
@@ -171,7 +175,12 @@ impl Server {
                     book.host.display()
                 );
             }
-            done.file = Some(book.path.clone());
+            // Of a file that is changed twice, what it held first counts.
+            if !done.files.contains(&book.path) {
+                let held = old.map(|_| Digest::of(&before.bytes()));
+                done.files.push(book.path.clone());
+                done.written.push(Written { path: target, before: held });
+            }
         }
         Ok((before, after))
     }

@@ -13,10 +13,11 @@ use mailward_report::At;
 use mailward_report::accounts::{AccountList, AccountRow, Mark, SessionList, SessionRow};
 
 use super::audit::{Scope, accounts, options, spinner};
-use super::remote::{Print, show};
+use super::remote::{Print, operator, show};
 use super::{Outcome, Usage};
 use crate::account::{Book, Connected, Done, Server};
 use crate::config::Settings;
+use crate::integrity::{Acceptance, accept_written};
 
 /// Options of `account`.
 #[derive(Debug, clap::Args)]
@@ -136,13 +137,17 @@ fn carry_out(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome> {
         }
         Command::Disable { name } => {
             let done = server().disable(name)?;
-            tell(&done, &format!("{name} is disabled; `mailward account enable {name}` opens it again"))
+            tell(
+                &settings,
+                done,
+                &format!("{name} is disabled; `mailward account enable {name}` opens it again"),
+            )
         }
         Command::Enable { name } => {
             let done = server().enable(name)?;
-            tell(&done, &format!("{name} is open again, with the password that it had"))
+            tell(&settings, done, &format!("{name} is open again, with the password that it had"))
         }
-        Command::Delete { name } => delete(&server(), name),
+        Command::Delete { name } => delete(&server(), &settings, name),
         Command::Sessions { end: None, print } => {
             let mut notes = Vec::new();
             let connected = server().connected(&mut notes);
@@ -151,7 +156,11 @@ fn carry_out(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome> {
         Command::Sessions { end: Some(name), .. } => {
             let mut notes = Vec::new();
             let ended = server().end_sessions(std::slice::from_ref(name), &mut notes);
-            tell(&Done { ended, notes, file: None }, &format!("the sessions of {name} are ended"))
+            tell(
+                &settings,
+                Done { ended, notes, ..Done::default() },
+                &format!("the sessions of {name} are ended"),
+            )
         }
     }
 }
@@ -175,7 +184,7 @@ fn add(
     let password = password(settings, name.as_str(), secret)?;
     let field = field(server, &password)?;
     let done = server.add(&book, &name, &field, home)?;
-    let outcome = tell(&done, &format!("{name} is there, and can log in"))?;
+    let outcome = tell(settings, done, &format!("{name} is there, and can log in"))?;
     reveal(secret, &password)?;
     Ok(outcome)
 }
@@ -209,12 +218,12 @@ fn passwd(
     let password = password(settings, name, secret)?;
     let field = field(server, &password)?;
     let done = server.passwd(name, &field, keep_sessions)?;
-    let outcome = tell(&done, &format!("{name} has a new password"))?;
+    let outcome = tell(settings, done, &format!("{name} has a new password"))?;
     reveal(secret, &password)?;
     Ok(outcome)
 }
 
-fn delete(server: &Server, name: &str) -> anyhow::Result<Outcome> {
+fn delete(server: &Server, settings: &Settings, name: &str) -> anyhow::Result<Outcome> {
     server.holding(name)?;
     let home = server.home(name);
     let done = server.delete(name)?;
@@ -222,7 +231,7 @@ fn delete(server: &Server, name: &str) -> anyhow::Result<Outcome> {
         Some(home) => format!("its mail stays in {home}, and comes to whoever gets the name next"),
         None => "its mail stays where it is; Dovecot did not say where".to_owned(),
     };
-    tell(&done, &format!("{name} is deleted; {mail}"))
+    tell(settings, done, &format!("{name} is deleted; {mail}"))
 }
 
 /// A new password that the policy takes.
@@ -299,16 +308,22 @@ fn reveal(secret: &Secret, password: &Password) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says what was done; what is left to do makes it a finding.
-fn tell(done: &Done, what: &str) -> anyhow::Result<Outcome> {
+/// Says what was done; what is left to do makes it a finding. What we wrote ourselves is no change behind our back.
+fn tell(settings: &Settings, mut done: Done, what: &str) -> anyhow::Result<Outcome> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{what}")?;
     let ended = [(done.ended.dovecot, "Dovecot"), (done.ended.smtp, "Postfix")];
     for (count, program) in ended.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "  {count} session{} of {program} ended", if count == 1 { "" } else { "s" })?;
     }
-    if let Some(file) = &done.file {
+    for file in &done.files {
         writeln!(out, "  changed: {file}")?;
+    }
+    let who = Acceptance { by: &operator(), now: Timestamp::from_micros(clock::now()) };
+    if !done.written.is_empty()
+        && let Err(error) = accept_written(settings, &done.written, who)
+    {
+        done.notes.push(format!("`mailward integrity status` will show the change as unknown: {error:#}"));
     }
     for note in &done.notes {
         writeln!(out, "  {note}")?;

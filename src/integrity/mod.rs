@@ -94,7 +94,6 @@ pub(crate) struct Written {
 
 /// Accepts what Mailward itself wrote. A file in which somebody else had changed something before stays a change: writing it anew
 /// does not make that right.
-#[expect(dead_code, reason = "plans call it as soon as they write files")]
 pub(crate) fn accept_written(
     settings: &Settings,
     written: &[Written],
