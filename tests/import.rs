@@ -94,6 +94,8 @@ impl Drop for Fail2ban {
         let _ = self.server.kill();
         let _ = self.server.wait();
         let _ = fs::remove_dir_all(etc(&self.network));
+        // Gone only if nobody else needs it.
+        let _ = fs::remove_dir("/etc/netns");
     }
 }
 

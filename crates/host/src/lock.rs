@@ -140,6 +140,19 @@ fn is_older(path: &Path, age: Duration) -> bool {
     changed.is_ok_and(|changed| SystemTime::now().duration_since(changed).is_ok_and(|since| since > age))
 }
 
+/// Whether somebody has the lock right now; also not where there is no such file, or it cannot be looked at.
+#[must_use]
+pub fn is_held(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    // Trying it would be in the way of whoever takes it at this moment. proc_locks(5): `1: FLOCK ADVISORY WRITE 708 08:01:131 0 EOF`.
+    let Ok(inode) = std::fs::metadata(path).map(|found| found.ino()) else { return false };
+    let (locks, end) = (std::fs::read_to_string("/proc/locks").unwrap_or_default(), format!(":{inode}"));
+    locks.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.nth(1) == Some("FLOCK") && words.nth(3).is_some_and(|file| file.ends_with(&end))
+    })
+}
+
 fn open(path: &Path) -> io::Result<File> {
     let no_link = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
     let mut options = OpenOptions::new();

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use mailward_host::lock::{Lock, LockError, Mark, Turn};
+use mailward_host::lock::{Lock, LockError, Mark, Turn, is_held};
 
 #[test]
 fn one_at_a_time() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("guard.lock");
+    assert!(!is_held(&path));
     let first = Lock::acquire(&path).unwrap();
+    assert!(is_held(&path));
     let error = Lock::acquire(&path).unwrap_err();
     let LockError::Held { owner, .. } = &error else { panic!("{error}") };
     assert_eq!(*owner, std::process::id().to_string());
     drop(first);
+    assert!(!is_held(&path));
     Lock::acquire(&path).unwrap();
 }
 

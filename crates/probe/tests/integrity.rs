@@ -212,6 +212,21 @@ fn what_a_docker_mailserver_mounts_is_watched_with_its_role() {
 }
 
 #[test]
+fn a_file_of_accounts_is_known_by_who_names_it() {
+    let place = Place::new();
+    let compose = place.write(
+        "compose.yaml",
+        "services:\n  mail:\n    volumes:\n      - ./config/:/tmp/docker-mailserver/\n",
+    );
+    place.write("config/dovecot.cf", "passdb {\n  args = /tmp/docker-mailserver/people\n}\n");
+    place.write("config/people", "nora@example.org:hunter2:5000:5000::/home/nora::\n");
+    let options = Options { prefix: vec!["docker".to_owned()], compose: Some(compose), ..Options::default() };
+    let seen = place.seen(&mut Watcher::new(&options, &[], &[]));
+    let text = seen.entries[&place.root().join("config/people")].text.clone().unwrap();
+    assert_eq!(text, "nora@example.org:***:5000:5000::/home/nora::\n");
+}
+
+#[test]
 fn what_is_named_elsewhere_is_watched_and_what_is_known_stays_so() {
     let place = Place::new();
     let elsewhere = tempfile::tempdir().unwrap();

@@ -38,7 +38,7 @@ pub(super) struct Row {
 }
 
 /// What each jail becomes.
-pub(super) fn mapped(fail2ban: &Fail2ban, settings: &Settings) -> Mapped {
+pub(super) fn mapped(fail2ban: &Fail2ban, settings: &Settings, is_here: bool) -> Mapped {
     let samples = samples();
     let mut wanted: BTreeMap<&'static str, Wish> = BTreeMap::new();
     let mut longest = settings.ladder.most;
@@ -52,7 +52,7 @@ pub(super) fn mapped(fail2ban: &Fail2ban, settings: &Settings) -> Mapped {
         }
         row(jail, &rules, &taken)
     });
-    let jails = jails.collect();
+    let jails: Vec<Row> = jails.collect();
     let mut edits: Vec<Edit> = wanted.into_values().flat_map(Wish::edits).collect();
     if longest > settings.ladder.most && !edits.is_empty() {
         edits.push(Edit {
@@ -62,7 +62,20 @@ pub(super) fn mapped(fail2ban: &Fail2ban, settings: &Settings) -> Mapped {
             comment: "as long as the longest of fail2ban's bans".into(),
         });
     }
+    edits.extend(all_ports(&jails, settings).filter(|_| is_here));
     Mapped { jails, edits }
+}
+
+/// Where every jail for mail closes all ports, Mailward does, too. Those of a container can only close the container's.
+fn all_ports(jails: &[Row], settings: &Settings) -> Option<Edit> {
+    let mut of_mail = jails.iter().filter(|row| !row.rules.is_empty()).peekable();
+    let some = settings.firewall.options.ports.is_some() && of_mail.peek().is_some();
+    (some && of_mail.all(|row| row.action.contains("allports"))).then(|| Edit {
+        section: vec!["firewall".into()],
+        key: "ports".into(),
+        value: "\"all\"".into(),
+        comment: "as fail2ban's jails for mail: they close every port".into(),
+    })
 }
 
 /// Sample lines, and what kind of attack each is.
@@ -250,7 +263,7 @@ mod tests {
         let facts =
             Facts { said: [("fail2ban-client -d".to_owned(), Known::Is(said))].into(), ..Facts::default() };
         let fail2ban = Fail2ban::read(&facts).unwrap();
-        let mapped = mapped(&fail2ban, &Settings::default());
+        let mapped = mapped(&fail2ban, &Settings::default(), true);
         assert_eq!(
             mapped.jails.iter().flat_map(|row| row.rules.clone()).collect::<Vec<_>>(),
             rules,
@@ -289,6 +302,11 @@ mod tests {
             &with(SASL, "['set', 'x', 'bantime', '-1']"),
             &["auth-failure-fast"],
             &["rules.auth-failure-fast.ban = \"520w\"", "ladder.most = \"520w\""],
+        );
+        check(
+            &with(SASL, "['set', 'x', 'addaction', 'nftables-allports']"),
+            &["auth-failure-fast"],
+            &["firewall.ports = \"all\""],
         );
         check(&with(RELAY, "['set', 'x', 'maxretry', 1]"), &["relay-probe"], &[]);
         check(SSH, &[], &[]);

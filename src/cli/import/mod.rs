@@ -72,7 +72,7 @@ pub(crate) fn run(
         ))
     })?;
     let mut never = never_ban(&settings)?;
-    let jails = jails::mapped(&fail2ban, &settings);
+    let jails = jails::mapped(&fail2ban, &settings, args.prefix.is_none());
     let ignored = jails::ignored(&fail2ban, &never, now);
     for allowed in &ignored.networks {
         never.protect(allowed.network, Protection::Allowed { comment: allowed.comment.clone() }, None);

@@ -146,7 +146,8 @@ impl ImportReport {
     fn jail_table(&self) -> Table {
         let mut table = Table::new([
             ("jail", Align::Left),
-            ("numbers", Align::Left),
+            ("numbers", Align::Wrap),
+            ("action", Align::Wrap),
             ("Mailward's rules", Align::Wrap),
             ("what is taken over", Align::Wrap),
         ]);
@@ -155,6 +156,7 @@ impl ImportReport {
             table.row([
                 jail.jail.as_str().into(),
                 jail.numbers.as_str().into(),
+                jail.action.as_str().into(),
                 rules,
                 jail.note.as_str().into(),
             ]);

@@ -153,6 +153,31 @@ proptest! {
     }
 }
 
+fn any_entries() -> impl Strategy<Value = Entries> {
+    let entry = (0_u32..3, "[ab]{1,2}", proptest::bool::ANY)
+        .prop_map(|(mode, text, is_link)| if is_link { link(&text) } else { Entry { mode, ..file(&text) } });
+    proptest::collection::btree_map("/[a-d]{1,2}", entry, 0..8)
+        .prop_map(|entries| entries.into_iter().map(|(path, entry)| (path.into(), entry)).collect())
+}
+
+proptest! {
+    #[test]
+    fn accepting_all_changes_leaves_none(before in any_entries(), after in any_entries()) {
+        let seen = Seen { entries: after, ..Seen::default() };
+        let mut accepted = before.clone();
+        for change in compare(&before, &seen) {
+            match change.after {
+                Some(entry) => accepted.insert(change.path, entry),
+                None => accepted.remove(&change.path),
+            };
+        }
+        prop_assert_eq!(&accepted, &seen.entries);
+        prop_assert_eq!(compare(&accepted, &seen), vec![]);
+        // Its digest tells exactly whether something is different.
+        prop_assert_eq!(before == seen.entries, digest_of(&before) == digest_of(&seen.entries));
+    }
+}
+
 #[test]
 fn long_texts_are_not_compared() {
     assert_eq!(diff(&"x\n".repeat(4_001), ""), None);

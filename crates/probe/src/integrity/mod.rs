@@ -85,7 +85,7 @@ impl Watcher {
     /// wants watched, and what is `ignored` is not looked at.
     #[must_use]
     pub fn new(options: &Options, more: &[PathBuf], ignored: &[PathBuf]) -> Self {
-        let tree = tree(options, &Place::behind(&options.prefix));
+        let tree = real(&tree(options, &Place::behind(&options.prefix)));
         let mut wanted = wanted::on_host();
         wanted.extend(wanted::mounted(tree.mounts()));
         wanted.extend(more.iter().map(|path| Wanted::all(path, 6, Role::Asked)));
@@ -134,6 +134,15 @@ impl Watcher {
         (self.memory, self.secrets) = (memory, secrets);
         seen
     }
+}
+
+/// The same tree with its mounts where they really are: files are told by paths without links.
+fn real(tree: &Tree) -> Tree {
+    let mounts = tree.mounts().iter().map(|mount| Mount {
+        host: std::fs::canonicalize(&mount.host).unwrap_or_else(|_| mount.host.clone()),
+        inside: mount.inside.clone(),
+    });
+    Tree::new(tree.place().clone(), mounts.collect())
 }
 
 impl Look<'_> {
