@@ -40,6 +40,7 @@ fn check(processes: &Value, guard: &Value, nobody: &[&str]) {
     let unstopped = row["unstopped"].as_array().unwrap();
     let addresses: Vec<_> = unstopped.iter().map(|source| source["address"].as_str().unwrap()).collect();
     assert_eq!(addresses, nobody);
+    assert_eq!(row["by"], if nobody.len() == 1 { json!(["Mailward"]) } else { json!([]) });
     assert_eq!(
         (&row["nobody"], &row["mailward"], &row["others"]),
         (&json!(nobody.len()), &json!(1), &json!(0))

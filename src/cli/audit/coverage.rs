@@ -102,6 +102,8 @@ fn row(attack: &LoggedAttack, jails: &[(&Jail, BTreeSet<String>)], guarded: bool
         jails.iter().filter(|(_, banned)| banned_by(banned)).map(|(jail, _)| jail.name.clone()).collect();
     let jailed = |source: &LoggedSource| jails.iter().any(|(_, banned)| banned.contains(&source.address));
     let free = |source: &&LoggedSource| !jailed(source) && !(guarded && source.mailward.is_some());
+    let by_rules = attack.sources.iter().filter(|source| source.mailward.is_some()).count() as u64;
+    let mailward = (guarded && by_rules > 0).then(|| "Mailward".to_owned()).into_iter();
     let unstopped = attack.sources.iter().filter(free);
     Covered {
         attack: if attack.refused {
@@ -112,9 +114,9 @@ fn row(attack: &LoggedAttack, jails: &[(&Jail, BTreeSet<String>)], guarded: bool
         refused: attack.refused,
         seen: attack.count,
         sources: attack.distinct,
-        mailward: attack.sources.iter().filter(|source| source.mailward.is_some()).count() as u64,
+        mailward: by_rules,
         others: attack.sources.iter().filter(|source| jailed(source)).count() as u64,
-        by: by.into_iter().map(|jail| format!("fail2ban {jail}")).collect(),
+        by: mailward.chain(by.into_iter().map(|jail| format!("fail2ban {jail}"))).collect(),
         nobody: unstopped.clone().count() as u64,
         unstopped: unstopped
             .take(NAMED)

@@ -237,7 +237,7 @@ pub struct Covered {
     pub mailward: u64,
     /// Of the sources, how many somebody else on this host would ban.
     pub others: u64,
-    /// Who that is: `fail2ban postfix`.
+    /// Who bans them: `Mailward` where its guard runs, `fail2ban postfix`.
     pub by: Vec<String>,
     /// Of the sources, how many nobody would ban; Mailward's rules ban where its guard runs.
     pub nobody: u64,
