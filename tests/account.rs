@@ -263,7 +263,7 @@ fn run(place: &Place, words: &[&str], path: &Path) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     /// Whatever else is in the file: closing and opening an account gives back every byte.
     #[test]

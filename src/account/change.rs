@@ -11,6 +11,7 @@ use mailward_audit::integrity::Digest;
 use mailward_host::atomic;
 use mailward_host::lock::{Mark, Turn};
 
+use super::sessions::SECOND_LOOK;
 use super::{Book, Ended, Server, complaint};
 use crate::integrity::Written;
 
@@ -145,6 +146,9 @@ impl Server {
         }
         if ends_sessions {
             done.ended = self.end_sessions(&names, &mut done.notes);
+        } else if !done.files.is_empty() {
+            // So that it is so when it is said to be so.
+            std::thread::sleep(SECOND_LOOK);
         }
         Ok(done)
     }

@@ -46,7 +46,7 @@ pub(crate) struct Ended {
 
 /// Dovecot looks at a passwd-file once a second (db-passwd-file.c compares whole seconds), so a login right after a change may still be judged
 /// by the old one. Sessions are ended at once, and once more after that second.
-const SECOND_LOOK: Duration = Duration::from_millis(1_050);
+pub(super) const SECOND_LOOK: Duration = Duration::from_millis(1_050);
 
 /// What `doveadm kick` ends with when there is nobody to kick (EX_NOUSER).
 const NOBODY: i32 = 67;
