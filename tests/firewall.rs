@@ -449,6 +449,11 @@ fn a_confirmed_ruleset_survives() {
     let status = scene.firewall("status");
     assert!(text(&status).contains("+ tcp dport 8080 accept"), "{}", text(&status));
     scene.does("restore");
+    run("nft add element inet mailward_firewall tcp_a {8080}");
+    let status = scene.firewall("status");
+    assert!(text(&status).contains("+ elements = { 8080 }"), "{}", text(&status));
+    scene.does("restore");
+    scene.does("status");
 
     // Other rules on trial, not confirmed: the confirmed ones are back.
     let before = ruleset();
@@ -486,7 +491,7 @@ fn what_is_planned_is_what_is_loaded() {
             let port = Port { transport: Transport::Tcp, number };
             let fate =
                 proposal.services.iter().find(|service| service.port == port).map(|service| &service.fate);
-            let allowed = wishes.allow.iter().any(|opening| *opening == Opening { port, from: None });
+            let allowed = wishes.allow.contains(&Opening { port, from: None });
             let is_open = matches!(fate, Some(Fate::Open(_))) || fate.is_none() && allowed;
             let expected = if is_open { Reach::Open } else { Reach::Closed };
             assert_eq!(

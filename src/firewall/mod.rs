@@ -6,6 +6,7 @@
 mod files;
 mod session;
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -325,26 +326,28 @@ impl HostFirewall {
 
 /// The lines that one text has more often than the other, each with its sign; nothing where they are the same.
 fn difference(old: &str, new: &str) -> Vec<String> {
-    let lines = |text: &str| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>();
-    let (old, new) = (lines(old), lines(new));
-    let mut found: Vec<String> = beyond(&old, &new).map(|line| format!("- {line}")).collect();
-    found.extend(beyond(&new, &old).map(|line| format!("+ {line}")));
-    if found.is_empty() && old != new {
+    let mut found = beyond(old, new, '-');
+    found.extend(beyond(new, old, '+'));
+    if found.is_empty() && !old.lines().map(str::trim).eq(new.lines().map(str::trim)) {
         found.push("the same lines in another order".to_owned());
     }
     found
 }
 
 /// The lines of one that are left when those of the other are taken out.
-fn beyond<'a>(one: &'a [String], other: &[String]) -> impl Iterator<Item = &'a String> {
-    let mut rest = other.to_vec();
-    one.iter().filter(move |line| match rest.iter().position(|known| known == *line) {
-        Some(at) => {
-            rest.swap_remove(at);
+fn beyond(one: &str, other: &str, sign: char) -> Vec<String> {
+    let mut rest: HashMap<&str, usize> = HashMap::new();
+    for line in other.lines() {
+        *rest.entry(line.trim()).or_default() += 1;
+    }
+    let left = one.lines().map(str::trim).filter(|line| match rest.get_mut(line) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
             false
         }
-        None => true,
-    })
+        _ => true,
+    });
+    left.map(|line| format!("{sign} {line}")).collect()
 }
 
 /// The networks of a file, one in a line; what follows a `#` is a comment.
@@ -359,4 +362,33 @@ fn networks(path: &Path) -> anyhow::Result<Vec<Network>> {
         })
     });
     read.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_are_told_line_by_line() {
+        let rows: [(&str, &str, &[&str]); 5] = [
+            ("a\nb\n", "  a\n\tb", &[]),
+            ("a\nb\n", "a\nc\n", &["- b", "+ c"]),
+            ("a\n", "a\na\n", &["+ a"]),
+            ("a\nb\n", "b\na\n", &["the same lines in another order"]),
+            ("", "a\n", &["+ a"]),
+        ];
+        for (old, new, expected) in rows {
+            assert_eq!(difference(old, new), expected, "{old:?} {new:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_networks_is_read_or_its_line_told() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "# a country\n192.0.2.0/24 # some\n\n2001:db8::/32\n").unwrap();
+        assert_eq!(networks(file.path()).unwrap().len(), 2);
+        std::fs::write(file.path(), "192.0.2.0/24\n192.0.2.1/24\n").unwrap();
+        let error = networks(file.path()).unwrap_err().to_string();
+        assert!(error.contains(":2: "), "{error}");
+    }
 }

@@ -144,12 +144,13 @@ impl HostFilter {
         Ok(read(items.ok_or_else(|| HostFilterError::Listing("no list".to_owned()))?))
     }
 
-    /// The table as nft(8) prints it, without what changes by itself: counters and elements. None where there is none.
+    /// The table as nft(8) prints it, without what changes by itself: counters, and elements that have their time. None where
+    /// there is no table.
     ///
     /// # Errors
     /// When nft(8) fails.
     pub fn listing(&self) -> Result<Option<String>, HostFilterError> {
-        self.list(&["-s", "-t"])
+        Ok(self.list(&["-s"])?.map(|text| without_passing_elements(&text)))
     }
 
     fn list(&self, options: &[&str]) -> Result<Option<String>, HostFilterError> {
@@ -360,10 +361,97 @@ fn trial(items: &[Value], side: Side) -> Trial {
     Trial { side, left: left.map(Duration::from_secs), id: id.unwrap_or_default().to_owned() }
 }
 
+/// A listing without the elements of sets whose elements have a timeout.
+fn without_passing_elements(listing: &str) -> String {
+    let (mut kept, mut passing, mut within) = (String::new(), false, false);
+    for line in listing.lines() {
+        let words = line.trim_start();
+        if words.starts_with("set ") {
+            passing = false;
+        }
+        passing |= words.starts_with("flags ") && words.contains("timeout");
+        within |= passing && words.starts_with("elements = {");
+        // The elements stand last in a set, over as many lines as they need.
+        within &= words != "}";
+        if !within {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
 /// nft(8) draws below a line where in it the mistake is; a message is one line.
 fn in_one_line(words: &str) -> String {
     let lines = words.lines().map(str::trim).filter(|line| !line.is_empty());
     let lines: Vec<&str> =
         lines.filter(|line| !line.chars().all(|c| matches!(c, '^' | '~' | ' '))).take(6).collect();
     lines.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As nftables 1.0.6 prints it.
+    const LISTED: &str = "\
+table inet t {
+\tset ports {
+\t\ttype inet_service
+\t\telements = { 25, 465,
+\t\t\t     993 }
+\t}
+
+\tset rates {
+\t\ttype ipv4_addr
+\t\tflags dynamic,timeout
+\t\ttimeout 2m
+\t\telements = { 192.0.2.7 limit rate over 30/minute,
+\t\t\t     192.0.2.8 limit rate over 30/minute }
+\t}
+
+\tchain input {
+\t\ttcp dport @ports accept
+\t}
+}
+";
+
+    #[test]
+    fn only_elements_that_pass_are_left_out() {
+        let kept = without_passing_elements(LISTED);
+        assert!(kept.contains("993 }") && kept.contains("timeout 2m\n\t}\n\n\tchain input {"), "{kept}");
+        assert!(!kept.contains("192.0.2"), "{kept}");
+    }
+
+    #[test]
+    fn what_nft_lists_is_understood() {
+        let rule = |chain: &str, target: &str, on_trial: bool| {
+            let condition = serde_json::json!({"match": {"op": "==", "left": {"meta": {"key": "nfproto"}}, "right": "@trial"}});
+            let lead = serde_json::json!({"goto": {"target": target}});
+            let statements = if on_trial { vec![condition, lead] } else { vec![lead] };
+            serde_json::json!({"rule": {"chain": chain, "expr": statements}})
+        };
+        let set = |elements: Value| serde_json::json!({"set": {"name": "trial", "elem": elements}});
+        let alive =
+            serde_json::json!([{"elem": {"val": "ipv4", "timeout": 60, "expires": 42, "comment": "7"}}]);
+        let on_trial = |left: Option<u64>, id: &str| {
+            Some(Trial { side: Side::B, left: left.map(Duration::from_secs), id: id.to_owned() })
+        };
+        let rows = [
+            (vec![], Loaded::Broken),
+            (vec![rule("input", "somewhere", false)], Loaded::Broken),
+            (vec![rule("input", "input_a", false)], Loaded::Rules { kept: Some(Side::A), trial: None }),
+            (
+                vec![set(alive), rule("input", "input_b", true), rule("input", "input_a", false)],
+                Loaded::Rules { kept: Some(Side::A), trial: on_trial(Some(42), "7") },
+            ),
+            (
+                vec![set(serde_json::json!([])), rule("input", "input_b", true)],
+                Loaded::Rules { kept: None, trial: on_trial(None, "") },
+            ),
+        ];
+        for (items, expected) in rows {
+            assert_eq!(read(&items), expected, "{items:?}");
+        }
+    }
 }

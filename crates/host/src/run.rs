@@ -111,7 +111,6 @@ pub fn output_with_input(
 ///
 /// # Errors
 /// When it cannot be started.
-#[expect(clippy::zombie_processes, reason = "it outlives its parent, and init takes it over")]
 pub fn leave_running(program: &Path, args: &[&OsStr]) -> Result<(), RunError> {
     let mut command = command(program)?;
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

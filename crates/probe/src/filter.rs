@@ -17,6 +17,12 @@ const COMMANDS: [&str; 4] = ["nft -j list ruleset", "iptables-save", "ip6tables-
 /// Whether ufw is in force.
 const UFW: &str = "/etc/ufw/ufw.conf";
 
+/// One file for each certificate.
+const RENEWALS: &str = "/etc/letsencrypt/renewal";
+
+/// A host with more certificates has others like the first ones.
+const MOST: usize = 1_000;
+
 /// A ruleset with very many banned addresses takes a second.
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(20), max_output: 64 << 20 };
 
@@ -36,5 +42,16 @@ pub fn filter() -> Facts {
         Err(error) => Known::Unread(format!("cannot read {UFW}: {error}")),
     };
     facts.files.insert(UFW.to_owned(), ufw);
+    facts.files.extend(renewals());
     facts
+}
+
+/// How certbot renews certificates: its own server listens only then.
+fn renewals() -> impl Iterator<Item = (String, Known<File>)> {
+    let entries = fs::read_dir(RENEWALS).into_iter().flatten().flatten();
+    entries.take(MOST).filter_map(|entry| {
+        let path = entry.path().to_str()?.to_owned();
+        let text = fs::read_to_string(&path).ok().filter(|_| path.ends_with(".conf"))?;
+        Some((path, Known::Is(File::of(text))))
+    })
 }

@@ -124,6 +124,7 @@ pub fn propose(facts: &Facts, wishes: &Wishes) -> Result<Proposal, Untold> {
         ssh: ssh_ports(facts, listeners, wishes.session),
         inside: addresses_on(facts, &trusted),
         other: found.other,
+        renews_by_http: renews_by_http(facts),
     };
     let services = judge.services(listeners, &found.published);
     let ruleset = Ruleset {
@@ -154,6 +155,7 @@ struct Judge<'a> {
     /// Addresses on interfaces that are not filtered.
     inside: BTreeSet<IpAddr>,
     other: Option<Other>,
+    renews_by_http: bool,
 }
 
 impl Judge<'_> {
@@ -167,6 +169,13 @@ impl Judge<'_> {
             let service = all.entry(port).or_insert_with(|| Service::at(port));
             service.addresses.insert(listener.address.clone());
             service.programs.extend(Some(listener.program.clone()).filter(|name| !name.is_empty()));
+        }
+        if self.renews_by_http {
+            let port = tcp(80);
+            all.entry(port)
+                .or_insert_with(|| Service::at(port))
+                .programs
+                .insert("certbot, when it renews".to_owned());
         }
         let mut all: Vec<Service> = all.into_values().collect();
         for service in &mut all {
@@ -277,6 +286,19 @@ fn addresses_on(facts: &Facts, names: &BTreeSet<String>) -> BTreeSet<IpAddr> {
     let interfaces = facts.host.addresses.known().map(Vec::as_slice).unwrap_or_default();
     let inside = interfaces.iter().filter(|interface| matches(&interface.name));
     inside.filter_map(|interface| interface.network.split('/').next()?.parse().ok()).collect()
+}
+
+/// Whether certbot starts a server of its own to renew a certificate (`--standalone`): nobody listens at other times, and a
+/// closed port 80 would only be noticed when the certificate has run out.
+fn renews_by_http(facts: &Facts) -> bool {
+    let files = facts.files.iter().filter(|(path, _)| path.starts_with("/etc/letsencrypt/renewal/"));
+    let mut texts = files.filter_map(|(_, file)| file.known()?.text.known());
+    texts.any(|text| {
+        let words = |line: &str| {
+            line.split_once('=').map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        };
+        text.lines().filter_map(words).any(|(key, value)| key == "authenticator" && value == "standalone")
+    })
 }
 
 /// Whether a UDP socket only looks as if it listened: it is where a program asks others from.

@@ -154,7 +154,7 @@ fn published_by_iptables(text: &str) -> Vec<Port> {
         let after = |option: &str| words.iter().skip_while(|word| **word != option).nth(1).copied();
         let transport = after("-p").and_then(Transport::named);
         let list = after("--dport").or_else(|| after("--dports")).unwrap_or_default();
-        let numbers: Vec<u16> = list.split(',').flat_map(range).collect();
+        let numbers: Vec<u16> = list.split(',').filter_map(range).flatten().collect();
         transport.into_iter().flat_map(move |transport| {
             numbers.clone().into_iter().map(move |number| Port { transport, number })
         })
@@ -167,13 +167,9 @@ fn on_loopback(text: &str) -> bool {
 }
 
 /// `25`, `8000:8010`.
-fn range(text: &str) -> core::ops::RangeInclusive<u16> {
+fn range(text: &str) -> Option<core::ops::RangeInclusive<u16>> {
     let (first, last) = text.split_once([':', '-']).unwrap_or((text, text));
-    match (first.parse(), last.parse()) {
-        (Ok(first), Ok(last)) => first..=last,
-        // An empty one.
-        _ => 1..=0,
-    }
+    Some(first.parse().ok()?..=last.parse().ok()?)
 }
 
 /// A rule of nft(8) that sends connections to a port elsewhere.

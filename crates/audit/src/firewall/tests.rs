@@ -104,6 +104,21 @@ fn others_are_asked_about_unless_they_are_internal() {
 }
 
 #[test]
+fn a_certificate_that_is_renewed_by_http_keeps_port_80_in_mind() {
+    let mut facts = facts(MAIL_HOST);
+    let renewal = |how: &str| Known::Is(File::of(format!("[renewalparams]\nauthenticator = {how}\n")));
+    let path = "/etc/letsencrypt/renewal/mail.example.org.conf";
+    facts.files.insert(path.into(), renewal("dns-rfc2136"));
+    assert!(propose(&facts, &wishes()).unwrap().obstacles.is_empty());
+    facts.files.insert(path.into(), renewal("standalone"));
+    let obstacles = propose(&facts, &wishes()).unwrap().obstacles;
+    assert!(obstacles[0].what.contains("tcp/80 (certbot, when it renews)"), "{obstacles:?}");
+    let allow = vec!["tcp/80".parse().unwrap()];
+    let proposal = propose(&facts, &Wishes { allow, ..wishes() }).unwrap();
+    assert!(proposal.obstacles.is_empty(), "{:?}", proposal.obstacles);
+}
+
+#[test]
 fn an_opening_for_some_is_closed_to_others() {
     let allow =
         vec!["tcp/22 from 192.0.2.0/24".parse().unwrap(), "tcp/9100 from 2001:db8::/48".parse().unwrap()];
