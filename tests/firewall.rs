@@ -317,6 +317,7 @@ fn only_what_is_meant_for_the_world_is_reached() {
     scene.does("undo");
     assert_eq!(ruleset(), before);
     scene.is_open(STRANGER);
+    until("nobody waits for the end of a trial that is ended", || scene.watchers().is_empty());
 }
 
 /// Without rules that ask for it, the kernel tracks no connection: what is open is not known to be.

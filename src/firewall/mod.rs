@@ -9,7 +9,7 @@ mod session;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use mailward_audit::Untold;
@@ -190,7 +190,9 @@ impl HostFirewall {
                 Loaded::Rules { trial: Some(Trial { left: Some(left), id: other, .. }), .. }
                     if other == id =>
                 {
-                    std::thread::sleep(left + Duration::from_millis(100));
+                    if !self.waits_out(id, left)? {
+                        return Ok(());
+                    }
                 }
                 Loaded::Rules { trial: Some(Trial { left: None, .. }), .. } => {
                     // Whoever holds it tidies up himself.
@@ -200,6 +202,19 @@ impl HostFirewall {
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// Waits until a trial's time is over; not, if it was confirmed or ended before.
+    fn waits_out(&self, id: &str, left: Duration) -> anyhow::Result<bool> {
+        // The kernel tells whole seconds, cut off.
+        let end = Instant::now() + left + Duration::from_secs(1);
+        while self.files.note()?.is_some_and(|note| note.id == id) {
+            if Instant::now() > end {
+                return Ok(true);
+            }
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        Ok(false)
     }
 
     /// Takes away what is left of a trial that is over.
