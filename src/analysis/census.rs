@@ -1,6 +1,6 @@
 //! Everything that is counted over a log, and the report made of it.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::thread;
@@ -29,26 +29,54 @@ pub(super) type Table<K, V> = HashMap<K, V, RandomState>;
 #[derive(Debug, Default)]
 pub(super) struct Census {
     counts: Counts,
-    /// Offences that are no failed logins, by source and what they are.
-    groups: Table<(IpAddr, Group), Sum>,
     /// The services in the groups, by number.
     services: Vec<Cow<'static, str>>,
     failures: Failures,
     logins: Table<IpAddr, u64>,
     logins_by_account: Table<Account, u64>,
-    logins_by_service: Table<Box<str>, u64>,
+    logins_by_service: Few<String>,
     deliveries: HashSet<IpAddr, RandomState>,
     /// Offences by the minute since the epoch and kind.
-    minutes: BTreeMap<(i64, OffenceKind), u64>,
+    minutes: BTreeMap<i64, Few<OffenceKind>>,
     sources: Table<IpAddr, SourceSum>,
     decisions: Vec<Decision>,
-    /// The latest decision on each target, by its number.
+    /// The latest decision on each network that is more than an address, by its number.
     decided: Table<Network, usize>,
     refusals: Vec<Decision>,
 }
 
 /// Offences that are told alike; the last is the number of the service.
 type Group = (OffenceKind, EventKind, mailward_model::Reason, mailward_model::Weight, usize);
+
+/// What is known of things of which there are so few that none is worth a hash.
+#[derive(Clone, Debug)]
+pub(super) struct Few<K, V = u64>(Vec<(K, V)>);
+
+impl<K, V> Default for Few<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K, V: Default> Few<K, V> {
+    pub(super) fn entry<Q>(&mut self, thing: &Q) -> &mut V
+    where
+        Q: ToOwned<Owned = K> + PartialEq + ?Sized,
+        K: Borrow<Q>,
+    {
+        let Self(all) = self;
+        let at = all.iter().position(|(known, _)| known.borrow() == thing).unwrap_or_else(|| {
+            all.push((thing.to_owned(), V::default()));
+            all.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "found there or put there")]
+        &mut all[at].1
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.0.iter().map(|(thing, value)| (thing, value))
+    }
+}
 
 /// How often, and from when to when.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,9 +102,14 @@ impl Sum {
 
 #[derive(Debug, Default)]
 struct SourceSum {
+    /// Offences that count.
     sum: Sum,
-    kinds: BTreeMap<OffenceKind, u64>,
+    kinds: Few<OffenceKind>,
+    /// Offences that are no failed logins, by what they are; also those that do not count.
+    groups: Few<Group, Sum>,
     banned: Option<Banned>,
+    /// The latest decision on it alone, by its number.
+    decided: Option<usize>,
 }
 
 impl Census {
@@ -94,7 +127,7 @@ impl Census {
         };
         if login {
             *self.logins.entry(address).or_default() += 1;
-            add(&mut self.logins_by_service, &event.service.lossy(), 1);
+            *self.logins_by_service.entry(&*event.service.lossy()) += 1;
         } else {
             self.deliveries.insert(address);
         }
@@ -116,26 +149,26 @@ impl Census {
     }
 
     fn offence(&mut self, offence: &Offence) {
-        if offence.kind == OffenceKind::AuthFailure {
+        let count = u64::from(offence.count);
+        let counts = count > 0 && offence.weight != mailward_model::Weight::Noted;
+        let is_failure = offence.kind == OffenceKind::AuthFailure;
+        let service = if is_failure { 0 } else { self.service(&offence.service) };
+        let source = self.sources.entry(offence.address).or_default();
+        if is_failure {
             self.failures.add(offence);
         } else {
-            let service = self.service(&offence.service);
             let group = (offence.kind, offence.event, offence.reason, offence.weight, service);
-            let sum = self.groups.entry((offence.address, group)).or_default();
-            sum.add(u64::from(offence.count), offence.time);
+            source.groups.entry(&group).add(count, offence.time);
         }
-        let count = u64::from(offence.count);
-        if count == 0 || offence.weight == mailward_model::Weight::Noted {
+        if !counts {
             return;
         }
-        let source = self.sources.entry(offence.address).or_default();
         source.sum.add(count, offence.time);
-        *source.kinds.entry(offence.kind).or_default() += count;
+        *source.kinds.entry(&offence.kind) += count;
         let minute = offence.time.secs().div_euclid(60);
-        *self.minutes.entry((minute, offence.kind)).or_default() += count;
-        if let Some(decision) =
-            self.decided_on(offence.address).and_then(|number| self.decisions.get_mut(number))
-        {
+        *self.minutes.entry(minute).or_default().entry(&offence.kind) += count;
+        let number = source.decided.max(within(&self.decided, offence.address));
+        if let Some(decision) = number.and_then(|number| self.decisions.get_mut(number)) {
             decision.prevented += count;
         }
     }
@@ -146,15 +179,6 @@ impl Census {
             self.services.push(name.to_owned().into());
             self.services.len() - 1
         })
-    }
-
-    /// The latest decision that concerns an address.
-    fn decided_on(&self, address: IpAddr) -> Option<usize> {
-        let prefixes: &[u8] = if address.is_ipv4() { &[32, 24] } else { &[128, 64, 56, 48] };
-        prefixes
-            .iter()
-            .filter_map(|prefix| self.decided.get(&Network::around(address, *prefix)).copied())
-            .max()
     }
 
     fn ban(&mut self, ban: &mailward_model::Ban) {
@@ -175,8 +199,10 @@ impl Census {
                 rule: ban.by.to_string(),
                 after,
             });
+            source.decided = Some(self.decisions.len());
+        } else {
+            self.decided.insert(ban.target, self.decisions.len());
         }
-        self.decided.insert(ban.target, self.decisions.len());
         self.decisions.push(decision);
     }
 
@@ -233,8 +259,10 @@ impl Census {
     /// Every source judged as a whole.
     fn attacks(&self) -> (Vec<Attack>, Vec<Attack>) {
         let mut found: ByPattern<Found> = ByPattern::new();
-        for ((address, group), sum) in &self.groups {
-            let (kind, event, reason, weight, service) = group;
+        let groups = self.sources.iter().flat_map(|(address, source)| {
+            source.groups.iter().map(move |(group, sum)| (address, group, sum))
+        });
+        for (address, (kind, event, reason, weight, service), sum) in groups {
             let offence = Offence {
                 time: Timestamp::default(),
                 kind: *kind,
@@ -266,7 +294,7 @@ impl Census {
     fn by_kind(&self) -> Vec<KindCount> {
         let mut kinds: Table<OffenceKind, KindCount> = Table::default();
         for source in self.sources.values() {
-            for (kind, count) in &source.kinds {
+            for (kind, count) in source.kinds.iter() {
                 let entry = kinds.entry(*kind).or_default();
                 entry.kind = kind.name().into();
                 entry.count += count;
@@ -295,7 +323,7 @@ impl Census {
     }
 
     fn banned_with_network(&self, address: IpAddr) -> Option<Banned> {
-        let decision = self.decisions.get(self.decided_on(address)?)?;
+        let decision = self.decisions.get(within(&self.decided, address)?)?;
         Some(Banned { time: decision.time, rule: decision.rule.clone(), after: 0 })
     }
 
@@ -338,11 +366,15 @@ impl Census {
 
     fn moments(&self) -> impl Iterator<Item = (At, &'static str, u64)> + '_ {
         let at = |minute: i64| At(Timestamp::from_secs(minute * 60));
-        self.minutes.iter().map(move |((minute, kind), count)| (at(*minute), kind.name(), *count))
+        self.minutes.iter().flat_map(move |(minute, kinds)| {
+            kinds.iter().map(move |(kind, count)| (at(*minute), kind.name(), *count))
+        })
     }
 
     fn logins(&self) -> Logins {
-        let of = |service: &str| self.logins_by_service.get(service).copied().unwrap_or(0);
+        let of = |service: &str| {
+            self.logins_by_service.iter().find(|(known, _)| *known == service).map_or(0, |(_, count)| *count)
+        };
         let (imap_ok, pop3_ok, sieve_ok) = (of("imap"), of("pop3"), of("sieve"));
         let all: u64 = self.logins.values().sum();
         let attacking =
@@ -360,6 +392,15 @@ impl Census {
             successful_login_from_attacking_address: suspects,
         }
     }
+}
+
+/// The latest decision on a network around an address.
+fn within(decided: &Table<Network, usize>, address: IpAddr) -> Option<usize> {
+    if decided.is_empty() {
+        return None;
+    }
+    let prefixes: &[u8] = if address.is_ipv4() { &[24] } else { &[64, 56, 48] };
+    prefixes.iter().filter_map(|prefix| decided.get(&Network::around(address, *prefix)).copied()).max()
 }
 
 /// Adds to the count of a name.

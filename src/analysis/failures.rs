@@ -8,7 +8,7 @@ use mailward_model::{Account, EventKind, Network, Offence};
 use mailward_report::At;
 use mailward_report::attacks::AccountCount;
 
-use super::census::{Found, Sum, Table, add};
+use super::census::{Few, Found, Sum, Table, add};
 use super::pattern::{self, ByPattern, Pattern, is_submission};
 
 /// Failed logins by source and by account.
@@ -29,7 +29,7 @@ struct Failing {
     accounts: Table<Account, Sum>,
     guesses: HashSet<u64, RandomState>,
     unknown_guesses: u64,
-    services: Table<Box<str>, u64>,
+    services: Few<String>,
     reason: &'static str,
 }
 
@@ -58,7 +58,7 @@ impl Failures {
             None => {}
         }
         if &*offence.service != "auth" {
-            add(&mut failing.services, &offence.service, 1);
+            *failing.services.entry(&*offence.service) += 1;
         }
         failing.reason = offence.reason.name();
     }
@@ -140,7 +140,7 @@ impl Failing {
 
     /// The service that was tried most.
     fn service(&self) -> &str {
-        let most = self.services.iter().max_by_key(|(service, count)| (**count, &***service));
+        let most = self.services.iter().max_by_key(|(service, count)| (**count, service.as_str()));
         most.map_or("auth", |(service, _)| service)
     }
 }

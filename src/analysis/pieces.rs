@@ -1,5 +1,6 @@
 //! A log in pieces, parsed by several threads, given out in order.
 
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -8,10 +9,10 @@ use anyhow::Context as _;
 use mailward_engine::Digest;
 use mailward_model::{Event, EventKind, Program, Timestamp};
 use mailward_parse::{Context, Parser, split_lines};
-use mailward_source::{Chunk, chunks};
+use mailward_source::{Chunk, Chunks, chunks};
 
 /// What a piece of a log holds.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Piece {
     pub(super) counts: Counts,
     pub(super) digest: Digest,
@@ -56,92 +57,108 @@ impl Counts {
     }
 }
 
-/// Bytes of a piece.
-const SIZE: usize = 1 << 20;
+/// Bytes of a piece: with what is made of it, it stays in the cache of the processor that reads it.
+const SIZE: usize = 1 << 18;
 
-/// Gives out the pieces of a log, in order, while threads parse the next ones.
+/// Pieces of each thread: one is parsed while the other is given out.
+const PIECES: usize = 2;
+
+/// Gives out the pieces of a log, in order, while threads read and parse the next ones.
 pub(super) fn each(path: &Path, context: &Context, mut take: impl FnMut(&Piece)) -> anyhow::Result<()> {
-    let log = crate::cli::open(path)?;
+    let log = chunks(crate::cli::open(path)?, SIZE);
     let threads = thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
     thread::scope(|scope| {
-        // Each thread has a lane in, a lane out, and a way back for what can be used again.
-        let lanes: Vec<Lane> = (0..threads).map(|_| Lane::spawn(scope, context)).collect();
-        let mut log = chunks(log, SIZE);
-        // Two pieces a lane: one is parsed while the other is given out.
-        let most = 2 * threads;
-        let (mut turn, mut waiting) = (0, 0);
-        while let Some(lane) = lanes.get(turn % threads) {
-            let piece = if waiting == most { Some(lane.collect()?) } else { None };
-            waiting -= usize::from(piece.is_some());
-            let mut chunk = lane.spare.try_recv().unwrap_or_default();
-            let more = log.read(&mut chunk).with_context(|| format!("cannot read {}", path.display()))?;
-            if more {
-                lane.work.send(chunk).context("a parsing thread ended")?;
-                (turn, waiting) = (turn + 1, waiting + 1);
-            }
-            if let Some(piece) = piece {
-                take(&piece);
-                lane.give_back(piece);
-            }
-            if !more {
-                break;
-            }
-        }
-        // What is still out, the oldest first.
-        for number in turn - waiting..turn {
-            if let Some(lane) = lanes.get(number % threads) {
-                take(&lane.collect()?);
-            }
+        let lanes = ring(scope, threads, context, log);
+        // Each thread in turn, as they read; one that has ended in its turn has found the end.
+        for lane in lanes.iter().cycle() {
+            let Ok(piece) = lane.done.recv() else { break };
+            let piece = piece.with_context(|| format!("cannot read {}", path.display()))?;
+            take(&piece);
+            // It is of no use to a thread that has ended.
+            let _ = lane.spare.send(piece);
         }
         Ok(())
     })
 }
 
-/// A parsing thread, seen from outside.
+/// A log that is read in pieces.
+type Log = Chunks<Box<dyn Read + Send>>;
+
+/// A thread that reads and parses, seen from outside.
 struct Lane {
-    work: SyncSender<Chunk>,
-    done: Receiver<Piece>,
-    spare: Receiver<Chunk>,
-    reuse: SyncSender<Piece>,
+    done: Receiver<io::Result<Piece>>,
+    spare: SyncSender<Piece>,
 }
 
-impl Lane {
-    fn spawn<'scope>(scope: &'scope thread::Scope<'scope, '_>, context: &Context) -> Self {
-        let (work, chunks) = sync_channel::<Chunk>(1);
-        let (finished, done) = sync_channel(1);
-        let (back, spare) = sync_channel(2);
-        let (reuse, used) = sync_channel::<Piece>(2);
-        let mut parser = Parser::new(context.clone());
-        scope.spawn(move || {
-            while let Ok(chunk) = chunks.recv() {
-                let digest = used.try_recv().map(|piece| piece.digest).unwrap_or_default();
-                let piece = parse(&mut parser, chunk.lines(), digest);
-                let _ = back.try_send(chunk);
-                if finished.send(piece).is_err() {
-                    return;
+/// The same thread from inside. Who has the log reads a piece of it, hands the log on, and parses what was read where it
+/// was read. So each thread has every so manieth piece, in every run the same.
+struct Turn {
+    log: Receiver<Log>,
+    next: SyncSender<Log>,
+    spare: Receiver<Piece>,
+    done: SyncSender<io::Result<Piece>>,
+    parser: Parser,
+}
+
+/// Threads that hand the log on to each other, the last one to the first.
+fn ring<'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    threads: usize,
+    context: &Context,
+    log: Log,
+) -> Vec<Lane> {
+    let (first, mut turn) = sync_channel(1);
+    // Nobody has ended yet.
+    let _ = first.send(log);
+    let mut lanes = Vec::new();
+    for number in 1..=threads {
+        let (next, turn_of_next) = sync_channel(1);
+        let next = if number == threads { first.clone() } else { next };
+        let (spare, spare_pieces) = sync_channel(PIECES);
+        let (done, done_pieces) = sync_channel(PIECES);
+        (0..PIECES).for_each(|_| drop(spare.try_send(Piece::default())));
+        let log = std::mem::replace(&mut turn, turn_of_next);
+        let parser = Parser::new(context.clone());
+        scope.spawn(move || Turn { log, next, spare: spare_pieces, done, parser }.run());
+        lanes.push(Lane { done: done_pieces, spare });
+    }
+    lanes
+}
+
+impl Turn {
+    /// Until the log, or who takes the pieces, has ended.
+    fn run(mut self) {
+        let mut chunk = Chunk::default();
+        while let Ok(mut piece) = self.spare.recv()
+            && let Ok(mut log) = self.log.recv()
+        {
+            let read = match log.read(&mut chunk) {
+                Ok(false) => return,
+                Ok(true) => {
+                    // Where nobody takes it, nobody takes this piece either.
+                    let _ = self.next.send(log);
+                    piece.parse(&mut self.parser, chunk.lines());
+                    Ok(piece)
                 }
+                Err(error) => Err(error),
+            };
+            let is_last = read.is_err();
+            if self.done.send(read).is_err() || is_last {
+                return;
             }
-        });
-        Self { work, done, spare, reuse }
-    }
-
-    fn collect(&self) -> anyhow::Result<Piece> {
-        self.done.recv().context("a parsing thread ended")
-    }
-
-    fn give_back(&self, piece: Piece) {
-        // Where there are enough to use again, this one is not kept.
-        let _ = self.reuse.try_send(piece);
+        }
     }
 }
 
-fn parse(parser: &mut Parser, lines: &[u8], mut digest: Digest) -> Piece {
-    digest.clear();
-    let mut counts = Counts { bytes: lines.len() as u64, ..Counts::default() };
-    for line in split_lines(lines) {
-        let event = parser.parse(line);
-        counts.event(&event);
-        digest.push(&event);
+impl Piece {
+    fn parse(&mut self, parser: &mut Parser, lines: &[u8]) {
+        self.digest.clear();
+        self.counts = Counts { bytes: lines.len() as u64, ..Counts::default() };
+        for line in split_lines(lines) {
+            let mut event = Event::new(Timestamp::default(), Program::Other);
+            parser.parse_into(line, &mut event);
+            self.counts.event(&event);
+            self.digest.push(&event);
+        }
     }
-    Piece { counts, digest }
 }

@@ -1,10 +1,11 @@
 //! The bans that hold, the ladder of those that were, and the budget.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use foldhash::quality::RandomState;
 
-use mailward_model::{Ban, Network, Origin, Signal, Span, Subject, Timestamp};
+use mailward_model::{Ban, Network, Origin, Signal, Span, Subject, Timestamp, canonical};
 
 use crate::{Budget, Cleared, Ladder, NeverBan, Protected};
 
@@ -132,6 +133,16 @@ impl Bans {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.active.is_empty()
+    }
+
+    /// Whether a ban on this address, or around it, holds at `now`.
+    #[must_use]
+    pub fn is_banned(&self, address: IpAddr, now: Timestamp) -> bool {
+        let v4 = canonical(address).is_ipv4();
+        let mut around = self.prefixes.iter().filter(|((family, _), _)| *family == v4);
+        around.any(|((_, prefix), _)| {
+            self.active.get(&Network::around(address, *prefix)).is_some_and(|ban| ban.is_active(now))
+        })
     }
 
     /// The active ban that covers all of this target; of several the one that holds longest.

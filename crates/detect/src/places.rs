@@ -191,15 +191,13 @@ impl Record {
     /// A login succeeded. Returns how many failures of strangers since `start` preceded it, if it came from a network
     /// that the account never logged in from.
     pub(crate) fn succeeded(&mut self, source: Source, now: u32, start: u32) -> u32 {
-        let is_new = !self.came_from(source.neighbourhoods());
         self.login = self.login.max(now);
-        let failures = self.failures.iter().filter(|secs| **secs > start).count() as u32;
-        if is_new {
-            self.failures.clear();
-            failures
-        } else {
-            0
+        if self.came_from(source.neighbourhoods()) {
+            return 0;
         }
+        let failures = self.failures.iter().filter(|secs| **secs > start).count() as u32;
+        self.failures.clear();
+        failures
     }
 
     /// Notes networks as the latest; tells whether one was known.

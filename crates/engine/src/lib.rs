@@ -220,8 +220,7 @@ fn observe(
     event: &Event<'_>,
     effects: &mut Vec<Effect>,
 ) -> Option<usize> {
-    let is_banned =
-        |address| bans.covering(Network::host(address)).is_some_and(|ban| ban.is_active(event.time));
+    let is_banned = |address| bans.is_banned(address, event.time);
     let before = effects.len();
     detector.observe(event, is_banned, effects);
     effects.iter().skip(before).any(|effect| matches!(effect, Effect::Signal(_))).then_some(before)
