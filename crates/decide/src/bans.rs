@@ -294,7 +294,6 @@ impl Bans {
         let rung = (step.max(1) as usize - 1).min(self.ladder.steps.len().saturating_sub(1));
         let least = self.ladder.steps.get(rung).copied().unwrap_or(Span::ZERO);
         let length = signal.ban.max(least).min(self.ladder.most);
-        let Signal { kind, count, window, .. } = signal;
         Ban {
             target,
             from: now,
@@ -302,7 +301,7 @@ impl Bans {
             origin: Origin::Rule,
             by: signal.rule.0.into(),
             step,
-            reason: format!("{count} × {kind} in {window}").into(),
+            reason: reason(signal),
         }
     }
 
@@ -361,6 +360,12 @@ impl Bans {
                 (bans.saturating_sub(1), all4.saturating_sub(ipv4), all6.saturating_sub(ipv6));
         }
     }
+}
+
+/// `3 × auth-failure in 10m`.
+fn reason(signal: &Signal) -> Box<str> {
+    let (count, window) = (signal.count.to_string(), signal.window.to_string());
+    [&count, " × ", signal.kind.name(), " in ", &window].concat().into()
 }
 
 /// A source that hops within its IPv6 /64 stays on its rung.

@@ -223,5 +223,6 @@ fn observe(
     let is_banned = |address| bans.is_banned(address, event.time);
     let before = effects.len();
     detector.observe(event, is_banned, effects);
-    effects.iter().skip(before).any(|effect| matches!(effect, Effect::Signal(_))).then_some(before)
+    let told = effects.get(before..).unwrap_or_default();
+    told.iter().any(|effect| matches!(effect, Effect::Signal(_))).then_some(before)
 }

@@ -5,7 +5,7 @@ use mailward_model::{Event, EventKind, Program, Reason, Text};
 use memchr::memchr_iter;
 
 use super::{Level, begins, debug, level, trouble};
-use crate::scan::{contains, decimal32, find, rsplit_str, split_str, take_until};
+use crate::scan::{contains, decimal32, find, rsplit_str, split, split_str, take_until};
 
 pub(super) fn parse<'a>(event: &mut Event<'a>, after: &'a [u8]) {
     let Some(text) = whose(event, after) else { return };
@@ -35,24 +35,26 @@ fn whose<'a>(event: &mut Event<'a>, after: &'a [u8]) -> Option<&'a [u8]> {
         (rest.starts_with(b"<") || rest.starts_with(b": ")).then_some((inner.get(..at)?, rest))
     })?;
     let text = ids(event, rest)?;
-    match (decimal32(who), split_str(who, b", ")) {
-        (Some(pid), _) => event.pid = pid,
-        (None, Some((pid, user))) if decimal32(pid).is_some() => {
-            event.pid = decimal32(pid).unwrap_or_default();
-            event.user = Text::new(user);
-        }
-        _ => event.user = Text::new(who),
-    }
+    let (pid, user) = process_and_user(who);
+    event.pid = pid.unwrap_or(event.pid);
+    event.user = Text::new(user);
     Some(text)
+}
+
+/// `user`, `pid` or `pid, user`.
+fn process_and_user(who: &[u8]) -> (Option<u32>, &[u8]) {
+    // Most begin with a letter, and need no search.
+    if !who.first().is_some_and(u8::is_ascii_digit) {
+        return (None, who);
+    }
+    let (pid, user) = split_str(who, b", ").unwrap_or((who, b""));
+    decimal32(pid).map_or((None, who), |pid| (Some(pid), user))
 }
 
 /// `<pid><session>: ` in front.
 fn ids<'a>(event: &mut Event<'a>, mut rest: &'a [u8]) -> Option<&'a [u8]> {
     while let Some(inner) = rest.strip_prefix(b"<") {
-        let (id, end) = take_until(inner.get(..256).unwrap_or(inner), |b| b == b'>');
-        if end.is_empty() {
-            return None;
-        }
+        let (id, _) = split(inner.get(..256).unwrap_or(inner), b'>')?;
         match decimal32(id) {
             Some(pid) => event.pid = pid,
             None => event.session_id = Text::new(id),
