@@ -162,3 +162,43 @@ impl Piece {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn every_line_is_given_out_once_and_in_order() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let (lines, mut text) = (40_000, String::new());
+        for n in 0..lines {
+            let (minute, second) = (n / 60 % 60, n % 60);
+            text += &format!(
+                "2025-10-06T{:02}:{minute:02}:{second:02}.000000+00:00 mx postfix/smtpd[{n}]: connect from unknown[192.0.2.7]\n",
+                n / 3_600
+            );
+        }
+        file.write_all(text.as_bytes()).unwrap();
+        let context = Context { reference: Timestamp::from_secs(1_800_000_000), zone: TimeZone::UTC };
+        let (mut counted, mut pids) = (Counts::default(), Vec::new());
+        each(file.path(), &context, |piece| {
+            counted.add(&piece.counts);
+            pids.extend(piece.digest.events().map(|event| event.pid));
+        })
+        .unwrap();
+        assert!(pids.into_iter().eq(0..lines), "the events of some line are missing, or not in their place");
+        assert_eq!((counted.lines, counted.bytes), (u64::from(lines), text.len() as u64));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = Context { reference: Timestamp::default(), zone: TimeZone::UTC };
+        let error = each(folder.path(), &context, |_| panic!("a folder has no lines")).unwrap_err();
+        assert!(format!("{error:#}").contains(&folder.path().display().to_string()), "{error:#}");
+    }
+}

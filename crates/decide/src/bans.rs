@@ -443,6 +443,39 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_banned_as_long_as_its_own_ban_or_one_around_it_holds() {
+        let (mut bans, now) = (bans(), Timestamp::from_secs(0));
+        bans.decide(&signal("192.0.2.0/24", Span::from_days(1)), now);
+        bans.impose(
+            Ban { target: Network::host("192.0.2.7".parse().unwrap()), ..network_ban(&bans, HOUR) },
+            now,
+        )
+        .unwrap();
+        for (address, hours, is_banned) in [
+            ("192.0.2.7", 0, true),
+            ("192.0.2.7", 2, true),
+            ("192.0.2.8", 23, true),
+            ("::ffff:192.0.2.8", 23, true),
+            ("192.0.2.7", 24, false),
+            ("198.51.100.7", 0, false),
+            ("2001:db8::1", 0, false),
+        ] {
+            let then = now.plus(Span::from_hours(hours));
+            assert_eq!(
+                bans.is_banned(address.parse().unwrap(), then),
+                is_banned,
+                "{address} after {hours} h"
+            );
+        }
+    }
+
+    /// The first ban, with another length.
+    fn network_ban(bans: &Bans, length: Span) -> Ban {
+        let ban = bans.active().next().unwrap().clone();
+        Ban { until: Some(ban.from.plus(length)), ..ban }
+    }
+
+    #[test]
     fn a_hop_within_a_64_stays_on_its_rung() {
         let (mut bans, now) = (bans(), Timestamp::from_secs(0));
         bans.decide(&signal("2001:db8:1:2::1", HOUR), now);

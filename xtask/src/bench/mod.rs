@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// Only contenders and rooms whose name contains this.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// Only the readers of the log, not the benches of the single rooms.
+    #[arg(long)]
+    readers: bool,
     /// Only writes the log.
     #[arg(long)]
     log_only: bool,
@@ -64,7 +67,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     print!("{}", table::speeds(&written, &rows));
-    rooms::run(args.only.as_deref())?;
+    if !args.readers {
+        rooms::run(args.only.as_deref())?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
