@@ -116,7 +116,10 @@ fn ring<'scope>(
         let next = if number == threads { first.clone() } else { next };
         let (spare, spare_pieces) = sync_channel(PIECES);
         let (done, done_pieces) = sync_channel(PIECES);
-        (0..PIECES).for_each(|_| drop(spare.try_send(Piece::default())));
+        for _ in 0..PIECES {
+            // It holds so many.
+            let _ = spare.try_send(Piece::default());
+        }
         let log = std::mem::replace(&mut turn, turn_of_next);
         let parser = Parser::new(context.clone());
         scope.spawn(move || Turn { log, next, spare: spare_pieces, done, parser }.run());
