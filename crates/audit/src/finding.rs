@@ -1,8 +1,10 @@
 //! What is wrong, what shows it, and what mends it.
 
 use core::fmt;
+use std::collections::BTreeSet;
 
-use crate::plan::Change;
+use crate::Server;
+use crate::plan::{Change, Layout, Program};
 
 /// How bad a weakness is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -176,6 +178,32 @@ impl Remedy {
         self
     }
 
+    /// With several changes.
+    #[must_use]
+    pub fn changes(mut self, changes: impl IntoIterator<Item = Change>) -> Self {
+        self.changes.extend(changes);
+        self
+    }
+
+    /// All edits as a person sees them: the changes, each where it goes on this server, and those that are his own.
+    #[must_use]
+    pub fn shown(&self, layout: &Layout, server: &Server<'_>) -> Vec<Edit> {
+        let changes = self.changes.iter().filter(|change| change.chmod().is_none());
+        let changes = changes.map(|change| change.shown(layout, server));
+        changes.chain(self.edits.iter().cloned()).fold(Vec::new(), joined)
+    }
+
+    /// The command that puts them in force: its own, or the one for the programs that read what is changed.
+    #[must_use]
+    pub fn applied(&self, layout: &Layout) -> String {
+        if !self.apply.is_empty() {
+            return self.apply.clone();
+        }
+        let programs: BTreeSet<_> = self.changes.iter().map(|change| layout.program(change)).collect();
+        let programs = programs.into_iter().filter_map(Program::command).map(str::to_owned);
+        self.changes.iter().filter_map(Change::chmod).chain(programs).collect::<Vec<_>>().join(" && ")
+    }
+
     /// With the command that puts the edits in force.
     #[must_use]
     pub fn apply(mut self, command: impl Into<String>) -> Self {
@@ -189,6 +217,18 @@ impl Remedy {
         self.prove = command.into();
         self
     }
+}
+
+/// Edits of the same file, one after the other, are one edit.
+fn joined(mut edits: Vec<Edit>, edit: Edit) -> Vec<Edit> {
+    match edits.last_mut() {
+        Some(last) if last.target == edit.target => {
+            last.remove.extend(edit.remove);
+            last.add.extend(edit.add);
+        }
+        _ => edits.push(edit),
+    }
+    edits
 }
 
 /// The parts of a server that a report sums up one by one.

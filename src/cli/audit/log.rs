@@ -11,6 +11,7 @@ use mailward_model::{Account, Event, EventKind, Offence, OffenceKind, Timestamp,
 use mailward_parse::split_lines;
 use mailward_report::attacks::AttackReport;
 
+use super::habits::Habits;
 use crate::analysis;
 use crate::cli::{Logs, input};
 
@@ -74,6 +75,7 @@ struct Gathered {
     troubles: Vec<LoggedLine>,
     told: HashSet<String>,
     usage: Usage,
+    habits: Habits,
     unknown: u64,
     shapes: HashMap<String, u64>,
 }
@@ -108,6 +110,7 @@ impl Sources {
 
 impl Gathered {
     fn event(&mut self, event: &Event<'_>, line: &[u8]) {
+        self.habits.event(event);
         match event.kind {
             EventKind::MessageBegun if event.user.is_empty() => {
                 if let Some(address) = event.address() {
@@ -207,6 +210,9 @@ impl Gathered {
             attacks,
             logins: self.sources(&self.logins),
             mailers: self.sources(&self.mailers),
+            habits: self.habits.facts(|address| {
+                self.logins.0.contains_key(&address) || self.mailers.0.contains_key(&address)
+            }),
             troubles: self.troubles,
             health: Known::Unasked,
             unknown: Known::Is(self.unknown),

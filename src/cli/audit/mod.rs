@@ -4,6 +4,7 @@ mod accept;
 mod baseline;
 mod collect;
 pub(crate) mod coverage;
+mod habits;
 mod log;
 mod trial;
 mod view;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mailward_audit::plan::Layout;
 use mailward_audit::{
     Area, Audit, Check, FAMILIES, Facts, Finding, Outcome, Server, Untold, announced_policy, services,
 };
@@ -26,7 +27,7 @@ pub(super) fn report(facts: &Facts, audit: &Audit) -> AuditReport {
             .unwrap_or_default(),
         taken: taken(facts),
         from: from(facts),
-        findings: audit.findings().into_iter().map(|(check, finding)| finding_view(check, finding)).collect(),
+        findings: findings(facts, audit),
         areas: areas(audit),
         services: services(&Server::new(facts)).unwrap_or_default().into_iter().map(service_view).collect(),
         policies: policies(facts),
@@ -86,7 +87,13 @@ fn from(facts: &Facts) -> String {
     }
 }
 
-fn finding_view(check: &Check, finding: &Finding) -> FindingView {
+fn findings(facts: &Facts, audit: &Audit) -> Vec<FindingView> {
+    let (server, layout) = (Server::new(facts), Layout::of(facts));
+    let view = |(check, finding)| finding_view(check, finding, &layout, &server);
+    audit.findings().into_iter().map(view).collect()
+}
+
+fn finding_view(check: &Check, finding: &Finding, layout: &Layout, server: &Server<'_>) -> FindingView {
     let remedy = &finding.remedy;
     FindingView {
         fingerprint: fingerprint(check.id, &finding.subject),
@@ -106,15 +113,11 @@ fn finding_view(check: &Check, finding: &Finding) -> FindingView {
         remedy: RemedyView {
             advice: if remedy.advice.is_empty() { check.fix.to_owned() } else { remedy.advice.clone() },
             edits: remedy
-                .edits
-                .iter()
-                .map(|edit| EditView {
-                    target: edit.target.clone(),
-                    remove: edit.remove.clone(),
-                    add: edit.add.clone(),
-                })
+                .shown(layout, server)
+                .into_iter()
+                .map(|edit| EditView { target: edit.target, remove: edit.remove, add: edit.add })
                 .collect(),
-            apply: remedy.apply.clone(),
+            apply: remedy.applied(layout),
             prove: remedy.prove.clone(),
         },
         references: owned(check.references),

@@ -145,6 +145,29 @@ impl<'a> Line<'a> {
     }
 }
 
+/// What `doveconf` printed, once a setting is changed.
+pub(crate) fn with(printed: &str, blocks: &[String], name: &str, value: &str) -> String {
+    let mut tree = Block::parse(printed);
+    // `$name` is the value so far.
+    let before = tree.get(name).unwrap_or_default().to_owned();
+    let value = value.replace(&format!("${name}"), &before);
+    crate::plan::edit::put(&mut tree, blocks, name, value.trim());
+    let comments = printed.lines().take_while(|line| line.starts_with('#'));
+    comments.map(|line| format!("{line}\n")).collect::<String>() + &tree.to_string()
+}
+
+impl core::fmt::Display for Block {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for (name, value) in &self.settings {
+            writeln!(f, "{name} = {}", crate::plan::edit::quoted(value))?;
+        }
+        for block in &self.blocks {
+            writeln!(f, "{} {{\n{block}}}", block.title())?;
+        }
+        Ok(())
+    }
+}
+
 /// Whether a line is one that [`Block::parse`] keeps, or nothing.
 pub(crate) fn is_understood(line: &str) -> bool {
     matches!(Line::read(line), Line::Open(..) | Line::Close | Line::Set(..)) || line.trim().is_empty()

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::facts::Known;
+use crate::plan::Change;
 use crate::{Facts, Untold};
 
 pub use block::Block;
@@ -21,7 +22,7 @@ pub use names::{is_yes, seconds};
 pub use scheme::{Strength, strength};
 pub use source::Assignment;
 
-pub(crate) use block::is_understood;
+pub(crate) use block::{is_understood, with};
 pub(crate) use names::{before_2_4, since_2_4};
 
 /// Where the configuration is when `doveconf` does not say so.
@@ -262,6 +263,23 @@ impl Dovecot {
     pub fn spelled(&self, name: &str, value: &str) -> String {
         let (name, value) = names::spelled(name, value, self.is_modern());
         format!("{name} = {value}")
+    }
+
+    /// The change that sets a setting, both in the words of 2.4, in a section of this version.
+    #[must_use]
+    pub fn change<B: AsRef<str>>(&self, blocks: &[B], name: &str, value: &str) -> Change {
+        let (name, value) = names::spelled(name, value, self.is_modern());
+        let blocks: Vec<&str> = blocks.iter().map(AsRef::as_ref).collect();
+        Change::dovecot(&blocks, &name, value)
+    }
+
+    /// The sections that have a value of their own, each with those around it, and that value.
+    #[must_use]
+    pub fn narrower(&self, name: &str) -> Vec<(&[String], &str)> {
+        let scopes = self.narrower.iter();
+        scopes
+            .filter_map(|scope| Some((scope.filters.as_slice(), scope.settings.get(name)?.as_str())))
+            .collect()
     }
 
     /// A setting as it stands here: `disable_plaintext_auth = no`, under the name that this generation has.

@@ -22,6 +22,8 @@ pub struct LogFacts {
     pub logins: Vec<LoggedSource>,
     /// Which other servers delivered mail that was accepted, the most frequent first.
     pub mailers: Vec<LoggedSource>,
+    /// What users and other servers do that a stricter configuration would end.
+    pub habits: Vec<LoggedHabit>,
     /// Lines that programs wrote about their own trouble (`No decoder for .zst`), each text once, as written.
     pub troubles: Vec<LoggedLine>,
     /// How good the log itself is.
@@ -30,6 +32,23 @@ pub struct LogFacts {
     pub unknown: Known<u64>,
     /// Their most frequent shapes, with what differs replaced.
     pub unknown_shapes: Vec<String>,
+}
+
+/// What those who use the server do, and a stricter configuration would end. Whoever neither logged in nor delivered mail does
+/// not count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoggedHabit {
+    /// What, by a stable name: `old-tls`, `login-without-tls`, `login-on-25`.
+    pub kind: String,
+    /// The service, as Postfix and Dovecot name it.
+    pub service: String,
+    /// How often.
+    pub count: u64,
+    /// How many accounts or addresses.
+    pub distinct: u64,
+    /// Some of them, the most frequent first.
+    pub examples: Vec<String>,
 }
 
 /// How good a log is as a record.

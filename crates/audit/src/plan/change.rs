@@ -80,6 +80,90 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// A parameter of `main.cf` with a value.
+    #[must_use]
+    pub fn parameter(name: &str, value: impl Into<String>) -> Self {
+        Self::Parameter { name: name.to_owned(), value: Some(value.into()) }
+    }
+
+    /// A parameter of `main.cf` left to its default.
+    #[must_use]
+    pub fn unset(name: &str) -> Self {
+        Self::Parameter { name: name.to_owned(), value: None }
+    }
+
+    /// What a line of `main.cf` says: `name = value`; none if it is no assignment, or leaves something to the reader (`...`, `<the
+    /// table>`).
+    #[must_use]
+    pub fn assigned(line: &str) -> Option<Self> {
+        let (name, value) = line.split_once('=')?;
+        let open = line.contains("...") || line.contains('…') || value.trim_start().starts_with('<');
+        (!open).then(|| Self::parameter(name.trim(), value.trim()))
+    }
+
+    /// An override of a service, which is named as `postconf -P` does.
+    #[must_use]
+    pub fn overriding(service: impl Into<String>, name: &str, value: impl Into<String>) -> Self {
+        Self::Override { service: service.into(), name: name.to_owned(), value: Some(value.into()) }
+    }
+
+    /// A setting of Dovecot.
+    #[must_use]
+    pub fn dovecot(blocks: &[&str], name: &str, value: impl Into<String>) -> Self {
+        let blocks = blocks.iter().map(|block| (*block).to_owned()).collect();
+        Self::Dovecot { blocks, name: name.to_owned(), value: value.into() }
+    }
+
+    /// A variable of docker-mailserver.
+    #[must_use]
+    pub fn variable(name: &str, value: impl Into<String>) -> Self {
+        Self::Variable { name: name.to_owned(), value: Some(value.into()) }
+    }
+
+    /// A setting of another program.
+    #[must_use]
+    pub fn setting(file: impl Into<String>, section: &str, name: &str, value: impl Into<String>) -> Self {
+        Self::Setting {
+            file: file.into(),
+            section: section.to_owned(),
+            name: name.to_owned(),
+            value: Some(value.into()),
+        }
+    }
+
+    /// Lines taken out of a file, and others put in.
+    #[must_use]
+    pub fn lines(file: impl Into<String>, remove: &[&str], add: &[&str]) -> Self {
+        let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+        Self::Lines { file: file.into(), remove: owned(remove), add: owned(add) }
+    }
+
+    /// The permission bits of a file.
+    #[must_use]
+    pub fn mode(file: impl Into<String>, mode: u32) -> Self {
+        Self::Access { file: file.into(), mode: Some(mode), owner: None, group: None }
+    }
+
+    /// What it is about: two changes with the same target want to set the same thing.
+    #[must_use]
+    pub fn target(&self) -> String {
+        match self {
+            Self::Parameter { name, .. } => name.clone(),
+            Self::Override { service, name, .. } => format!("{service}/{name}"),
+            Self::Service { service, .. } => service.clone(),
+            Self::Dovecot { blocks, name, .. } => {
+                blocks.iter().map(|block| format!("{block} / ")).collect::<String>() + name
+            }
+            Self::Variable { name, .. } => format!("${name}"),
+            Self::Setting { file, section, name, .. } => format!("{file} [{section}] {name}"),
+            // Lines of one file are as many targets as there are lines.
+            Self::Lines { file, remove, add } => format!("{file}: {} {}", remove.join("|"), add.join("|")),
+            Self::Access { file, .. } => format!("access to {file}"),
+        }
+    }
+}
+
 /// A program whose configuration is changed: it checks what it is to read, and is told to read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -112,4 +196,26 @@ pub enum Program {
     Systemd,
     /// Nobody: what is in the file holds at once.
     Nobody,
+}
+
+impl Program {
+    /// The command that makes it read what was changed, as a person types it; none for who reads it anyway.
+    #[must_use]
+    pub const fn command(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Postfix => "postfix reload",
+            Self::Dovecot => "doveadm reload",
+            Self::Container => "docker compose up -d --force-recreate",
+            Self::Opendkim => "systemctl restart opendkim",
+            Self::Opendmarc => "systemctl restart opendmarc",
+            Self::Rspamd => "systemctl restart rspamd",
+            Self::Spamassassin => "systemctl restart spamd",
+            Self::Amavis => "systemctl restart amavis",
+            Self::Clamav => "systemctl restart clamav-daemon",
+            Self::Fail2ban => "fail2ban-client reload",
+            Self::Rsyslog => "systemctl restart rsyslog",
+            Self::Systemd => "systemctl daemon-reload",
+            Self::Logrotate | Self::Nobody => return None,
+        })
+    }
 }

@@ -1,17 +1,27 @@
 //! What shall be changed, in which order and why. A plan is made from facts alone, changes nothing, and is carried out by `apply`:
 //! one executor for hardening, accounts, incidents.
 
+pub(crate) mod asking;
 mod change;
 pub mod edit;
+mod foretell;
+mod harden;
 mod layout;
+pub(crate) mod list;
+mod shown;
+mod stricter;
+mod warning;
 
 use serde::{Deserialize, Serialize};
 
 pub use change::{Change, Program};
+pub use foretell::foretold;
+pub use harden::{Profile, Scale, Wishes, harden};
 pub use layout::Layout;
 
 /// What shall be changed. It is not changed itself once it is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Plan {
     /// What it is for, in a few words: `harden`, `account disable nora@example.org`.
     pub title: String,
@@ -23,6 +33,22 @@ pub struct Plan {
     pub publish: Vec<Publish>,
     /// What is wrong and needs a person's decision.
     pub by_hand: Vec<ByHand>,
+    /// Whom it may cut off, as the log shows; to be read before it is carried out.
+    pub warnings: Vec<Warning>,
+}
+
+/// Somebody who does today what a plan ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Warning {
+    /// Who does what, and what becomes of it, in a sentence.
+    pub text: String,
+    /// How often the log has it.
+    pub count: u64,
+    /// Some of them: addresses, accounts.
+    pub examples: Vec<String>,
+    /// The checks whose changes end it.
+    pub checks: Vec<String>,
 }
 
 /// A change, and why it is made.

@@ -280,7 +280,10 @@ impl Postfix<'_> {
         }
     }
 
-    fn written(&self, service: Option<&Service>, parameter: &str) -> Option<String> {
+    /// The value of a parameter in a service, or where none overrides it, with `$name` as it stands; none if its default is not
+    /// known.
+    #[must_use]
+    pub fn written(&self, service: Option<&Service>, parameter: &str) -> Option<String> {
         let of_service = service.and_then(|service| match parameter {
             "service_name" => Some(service.name.clone()),
             "process_name" => Some(service.command.clone()),

@@ -4,6 +4,7 @@
 
 mod build;
 mod cases;
+mod mended;
 
 use std::collections::BTreeSet;
 

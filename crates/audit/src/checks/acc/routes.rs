@@ -6,6 +6,7 @@ use super::alias::{Alias, Routes};
 use super::named;
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::{Deployment, Known};
+use crate::plan::Change;
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
 pub(super) static ACC_012: Check = Check {
@@ -279,6 +280,12 @@ fn run(target: &str) -> Option<&str> {
 ///
 /// # Errors
 /// When nobody looked at the file.
+fn to_root(server: &Server<'_>, path: &str) -> Option<Change> {
+    let mode = server.facts.file(path).ok().flatten()?.mode & 0o7755;
+    let root = || Some("root".to_owned());
+    Some(Change::Access { file: path.to_owned(), mode: Some(mode), owner: root(), group: root() })
+}
+
 fn changeable(server: &Server<'_>, path: &str) -> Result<Option<String>, Untold> {
     let Some(file) = server.facts.file(path)? else { return Ok(None) };
     let others = |mode: u32| mode & 0o002 != 0 || (mode & 0o020 != 0);
@@ -314,7 +321,7 @@ fn acc_019(server: &Server<'_>) -> Judged {
     for (alias, path) in &running {
         if let Some(how) = changeable(server, path)? {
             let remedy = Remedy::new(format!("Give {path} and its directories to root alone."))
-                .apply(format!("chown root:root {path} && chmod go-w {path}"))
+                .changes(to_root(server, path))
                 .prove(format!("ls -ld {path}"));
             let finding = Finding::new(
                 Severity::High,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::check::{could_not_tell, not_applicable, pass};
+use crate::plan::Change;
 use crate::{Check, Evidence, Facts, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
 use super::config::{self, Line, amavis, amavis_used, assigned, block, bytes, rspamd, runs, setting};
@@ -212,15 +213,14 @@ fn avs_004(server: &Server<'_>) -> Judged {
         .iter()
         .map(|(_, _, line)| Evidence { place: facts.log.path.clone(), seen: (*line).to_owned() });
     let pattern: Vec<&str> = missing.iter().map(|(kind, _, _)| *kind).collect();
-    let rule = format!("$banned_filename_re = new_RE( qr'\\.({})$'i );", pattern.join("|"));
+    let rule = format!("new_RE( qr'\\.({})$'i )", pattern.join("|"));
     let dms = server.dms().is_ok();
     let remedy = if dms {
         Remedy::new(format!(
             "Ban the type in amavis.cf, or install {} in user-patches.sh.",
             packages.join(", ")
         ))
-        .add("/tmp/docker-mailserver/amavis.cf", &[&rule, "1;"])
-        .apply("docker compose up -d --force-recreate")
+        .change(Change::setting("/tmp/docker-mailserver/amavis.cf", "", "$banned_filename_re", rule))
         .prove("docker exec mailserver grep 'No decoder' /var/log/mail/mail.log")
     } else {
         Remedy::new("Install what opens it, or ban the type.")
@@ -289,14 +289,13 @@ fn has_word(text: &str, word: &str) -> bool {
 }
 
 fn passing(place: &str, seen: &str, kinds: &[&str]) -> Finding {
-    let rule = format!("$banned_filename_re = new_RE( qr'.\\.({})$'i );", DANGEROUS.join("|"));
+    let rule = format!("new_RE( qr'.\\.({})$'i )", DANGEROUS.join("|"));
     Finding::new(Severity::Medium, "", format!("Attachments that run programs pass: {}", kinds.join(", ")))
         .cause("$banned_filename_re")
         .seen(place, seen)
         .remedy(
             Remedy::new("Ban what runs programs.")
-                .add("/etc/amavis/conf.d/50-user", &[&rule])
-                .apply("systemctl restart amavis")
+                .change(Change::setting("/etc/amavis/conf.d/50-user", "", "$banned_filename_re", rule))
                 .prove("grep BANNED /var/log/mail.log"),
         )
 }
@@ -335,8 +334,7 @@ fn avs_006(server: &Server<'_>) -> Judged {
         .seen("/etc/clamav/clamd.conf", "no AlertEncrypted option is on")
         .seen("/etc/amavis/conf.d", "undecipherable parts are neither banned nor marked");
     let remedy = Remedy::new("Mark them, so that people think before they open them.")
-        .add("/etc/amavis/conf.d/50-user", &["$defang_undecipherable = 1;"])
-        .apply("systemctl restart amavis");
+        .change(Change::setting("/etc/amavis/conf.d/50-user", "", "$defang_undecipherable", "1"));
     Ok(finding.remedy(remedy).into())
 }
 
@@ -379,10 +377,19 @@ fn avs_007(server: &Server<'_>) -> Judged {
             .seen("main.cf", format!("message_size_limit = {accepted}"))
             .all_seen(seen);
     let remedy = Remedy::new("Make the scanner's limit the larger one.")
-        .add("/etc/clamav/clamd.conf", &["StreamMaxLength 100M", "MaxScanSize 400M", "MaxFileSize 100M"])
-        .apply("systemctl restart clamav-daemon")
+        .changes(whole(accepted))
         .prove("clamconf | grep StreamMaxLength");
     Ok(finding.remedy(remedy).into())
+}
+
+/// clamd looks at the whole of the largest mail; none where mail has no limit.
+fn whole(accepted: u64) -> Vec<Change> {
+    let megabytes = (accepted >> 20).max(99) + 1;
+    let sizes = [("StreamMaxLength", 1), ("MaxFileSize", 1), ("MaxScanSize", 4)];
+    let set = |(name, times): (&str, u64)| {
+        Change::setting("/etc/clamav/clamd.conf", "", name, format!("{}M", megabytes * times))
+    };
+    if accepted == 0 { Vec::new() } else { sizes.map(set).to_vec() }
 }
 
 /// Places, texts and sizes of what scanners look at.

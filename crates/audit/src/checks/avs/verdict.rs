@@ -2,6 +2,7 @@
 
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::Listener;
+use crate::plan::Change;
 use crate::{Check, Evidence, Facts, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
 use super::config::{Line, amavis, assigned, block, list, rspamd, setting, spamassassin};
@@ -149,9 +150,9 @@ fn avs_011(server: &Server<'_>) -> Judged {
     let remove: Vec<&str> = forgeable.iter().map(|(_, text, _)| *text).collect();
     let add: Vec<String> = who.iter().map(|who| format!("welcomelist_auth {who}")).collect();
     let add: Vec<&str> = add.iter().map(String::as_str).collect();
+    let file = forgeable.first().and_then(|(place, ..)| place.rsplit_once(':')).map_or("", |(file, _)| file);
     let remedy = Remedy::new("Trust the sender only where DKIM or SPF proves it.")
-        .edit("local.cf", &remove, &add)
-        .apply("systemctl restart spamd amavis")
+        .change(Change::lines(file, &remove, &add))
         .prove("spamassassin --lint");
     Ok(Finding::new(Severity::High, "", summary).cause("whitelist_from").all_seen(seen).remedy(remedy).into())
 }
@@ -342,9 +343,12 @@ fn avs_015(server: &Server<'_>) -> Judged {
         }
     }
     if !seen.is_empty() {
-        let remedy = Remedy::new("Name the networks that are yours.")
-            .add("/etc/amavis/conf.d/50-user", &["@mynetworks = qw( 127.0.0.0/8 [::1] );"])
-            .apply("systemctl restart amavis");
+        let remedy = Remedy::new("Name the networks that are yours.").change(Change::setting(
+            "/etc/amavis/conf.d/50-user",
+            "",
+            "@mynetworks",
+            "qw( 127.0.0.0/8 [::1] )",
+        ));
         let summary = "The filter takes the whole Internet for its own network";
         return Ok(Finding::new(Severity::High, "", summary)
             .cause("@mynetworks")
@@ -399,8 +403,7 @@ fn avs_016(server: &Server<'_>) -> Judged {
         finding = finding.seen(format!("{}:{}", listener.address, listener.port), "listens");
     }
     let remedy = Remedy::new("Bind it to this machine.")
-        .add("/etc/amavis/conf.d/50-user", &["$inet_socket_bind = '127.0.0.1';"])
-        .apply("systemctl restart amavis")
+        .change(Change::setting("/etc/amavis/conf.d/50-user", "", "$inet_socket_bind", "'127.0.0.1'"))
         .prove("ss -tln sport = :10024");
     Ok(finding.remedy(remedy).into())
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::firewall::{Firewall, Set};
+use crate::plan::Change;
 use crate::{Check, Evidence, Facts, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 /// The addresses that fail2ban says it has banned.
@@ -134,8 +135,7 @@ fn ban_006(server: &Server<'_>) -> Judged {
             .seen(fail2ban.source.clone(), "allowipv6 = no")
             .remedy(
                 Remedy::new("Let it detect IPv6 by itself.")
-                    .edit("/etc/fail2ban/fail2ban.local", &["allowipv6 = no"], &["allowipv6 = auto"])
-                    .apply("fail2ban-client restart")
+                    .change(Change::setting("/etc/fail2ban/fail2ban.local", "DEFAULT", "allowipv6", "auto"))
                     .prove("fail2ban-client -d"),
             );
         return Ok(finding.into());

@@ -4,6 +4,7 @@ use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::Deployment;
 use crate::fail2ban::sample::{IMAP, IMAP_2_4, SUBMISSION, lines_counted};
 use crate::fail2ban::{Fail2ban, Jail, Origin, Skipped};
+use crate::plan::Change;
 use crate::{Check, Evidence, Facts, Finding, Judged, Known, Outcome, Remedy, Server, Severity, Untold};
 
 pub(crate) static BAN_001: Check = Check {
@@ -56,17 +57,13 @@ fn ban_001(server: &Server<'_>) -> Judged {
 fn nothing(facts: &Facts, seen: &str) -> Finding {
     let remedy = match facts.about.deployment {
         Deployment::DockerMailserver => Remedy::new("Switch fail2ban on, with the right to ban.")
-            .add("mailserver.env", &["ENABLE_FAIL2BAN=1"])
+            .change(Change::variable("ENABLE_FAIL2BAN", "1"))
             .add("compose.yaml", &["    cap_add:", "      - NET_ADMIN"])
             .apply("docker compose up -d --force-recreate")
             .prove("docker exec mailserver fail2ban-client status"),
         Deployment::Plain => {
             Remedy::new("Run Mailward's guard, or fail2ban with jails for Postfix and Dovecot.")
-                .add(
-                    "/etc/fail2ban/jail.d/mail.local",
-                    &["[postfix]", "enabled = true", "mode = aggressive", "[dovecot]", "enabled = true"],
-                )
-                .apply("systemctl restart fail2ban")
+                .changes(jails(facts))
                 .prove("fail2ban-client status")
         }
     };
@@ -111,19 +108,23 @@ pub(super) fn dovecot_lines(facts: &Facts) -> &'static [&'static str] {
 
 /// Jails that count all that fail2ban's own filters know.
 pub(super) fn aggressive(facts: &Facts) -> Remedy {
-    let lines = ["[postfix]", "enabled = true", "mode = aggressive", "", "[dovecot]", "enabled = true"];
+    Remedy::new("Turn on the jails of Postfix, in their widest mode, and of Dovecot.")
+        .changes(jails(facts))
+        .prove("fail2ban-client -d")
+}
+
+/// Our file among those of fail2ban's jails: the last one to be read.
+pub(super) const fn jail_file(facts: &Facts) -> &'static str {
     match facts.about.deployment {
-        Deployment::DockerMailserver => {
-            Remedy::new("Turn on the jails of Postfix, in their widest mode, and of Dovecot.")
-                .add("/tmp/docker-mailserver/fail2ban-jail.cf", &lines)
-                .apply("docker compose up -d --force-recreate")
-                .prove("docker exec mailserver fail2ban-client -d")
-        }
-        Deployment::Plain => Remedy::new("Turn on the jails of Postfix, in their widest mode, and of Dovecot.")
-            .add("/etc/fail2ban/jail.d/mail.local", &lines)
-            .apply("fail2ban-client reload")
-            .prove("fail2ban-client -d"),
+        Deployment::DockerMailserver => "/tmp/docker-mailserver/fail2ban-jail.cf",
+        Deployment::Plain => "/etc/fail2ban/jail.d/zz-mailward.local",
     }
+}
+
+fn jails(facts: &Facts) -> Vec<Change> {
+    let settings =
+        [("postfix", "enabled", "true"), ("postfix", "mode", "aggressive"), ("dovecot", "enabled", "true")];
+    settings.map(|(jail, name, value)| Change::setting(jail_file(facts), jail, name, value)).to_vec()
 }
 
 pub(crate) static BAN_004: Check = Check {
@@ -295,10 +296,20 @@ fn ban_007(server: &Server<'_>) -> Judged {
         seen: (*network).to_owned(),
     });
     let remedy = Remedy::new("Name the exact addresses that must not be banned.")
-        .edit("ignoreip", &names, &[])
-        .apply("fail2ban-client reload")
+        .changes(exact(server.facts, &fail2ban.jails))
         .prove("fail2ban-client get postfix ignoreip");
     Ok(Finding::new(Severity::High, "", summary).cause("ignoreip").all_seen(seen).remedy(remedy).into())
+}
+
+/// What each jail leaves out, without what is too wide.
+fn exact(facts: &Facts, jails: &[Jail]) -> Vec<Change> {
+    let wide = jails.iter().filter(|jail| jail.ignored.iter().any(|network| is_wide(network)));
+    wide.map(|jail| {
+        let kept: Vec<&str> =
+            jail.ignored.iter().map(String::as_str).filter(|network| !is_wide(network)).collect();
+        Change::setting(jail_file(facts), &jail.name, "ignoreip", kept.join(" "))
+    })
+    .collect()
 }
 
 fn is_wide(network: &str) -> bool {
@@ -336,12 +347,19 @@ fn ban_009(server: &Server<'_>) -> Judged {
     if mail.is_empty() {
         return not_applicable("no jail counts anything");
     }
-    let mut findings: Vec<Finding> = mail.iter().filter_map(|jail| weak(jail, lines)).collect();
-    findings.extend(double(&mail, lines));
+    let mut findings: Vec<Finding> = mail.iter().filter_map(|jail| weak(server.facts, jail, lines)).collect();
+    findings.extend(double(server.facts, &mail, lines));
     Ok(Outcome::of(findings, "tries, window and length of bans are sensible"))
 }
 
-fn weak(jail: &Jail, lines: &[&str]) -> Option<Finding> {
+/// An hour at first, longer for those who come again.
+fn limits(facts: &Facts, jail: &Jail, tries: &str) -> Vec<Change> {
+    let settings =
+        [("maxretry", tries), ("findtime", "10m"), ("bantime", "1h"), ("bantime.increment", "true")];
+    settings.map(|(name, value)| Change::setting(jail_file(facts), &jail.name, name, value)).to_vec()
+}
+
+fn weak(facts: &Facts, jail: &Jail, lines: &[&str]) -> Option<Finding> {
     let per_login = u32::try_from(lines_counted(&jail.filter, lines)).unwrap_or(1).max(1);
     let forever = jail.ban_time < 0;
     let short = !forever && jail.ban_time < 600;
@@ -364,18 +382,14 @@ fn weak(jail: &Jail, lines: &[&str]) -> Option<Finding> {
             .seen(format!("jail {}", jail.name), seen)
             .remedy(
                 Remedy::new("Ban for an hour at first, and longer for those who come again.")
-                    .add(
-                        "jail",
-                        &["maxretry = 5", "findtime = 10m", "bantime = 1h", "bantime.increment = true"],
-                    )
-                    .apply("fail2ban-client reload")
+                    .changes(limits(facts, jail, "5"))
                     .prove(format!("fail2ban-client get {} bantime", jail.name)),
             ),
     )
 }
 
 /// Bans of a day and more that a few wrong passwords of one device earn, since each counts twice.
-fn double(jails: &[&Jail], lines: &[&str]) -> Option<Finding> {
+fn double(facts: &Facts, jails: &[&Jail], lines: &[&str]) -> Option<Finding> {
     const DAY: i64 = 86_400;
     let twice: Vec<&&Jail> = jails
         .iter()
@@ -396,9 +410,8 @@ fn double(jails: &[&Jail], lines: &[&str]) -> Option<Finding> {
             jail.max_retry, jail.find_time, jail.ban_time
         ),
     });
-    let section = format!("[{}]", first.name);
     let remedy = Remedy::new("Double the tries, and begin with an hour.")
-        .add("fail2ban-jail.cf", &[&section, "maxretry = 12", "bantime = 1h", "bantime.increment = true"])
+        .changes(twice.iter().flat_map(|jail| limits(facts, jail, "12")))
         .prove(format!("fail2ban-client get {} maxretry", first.name));
     Some(
         Finding::new(Severity::Low, "double count", summary)

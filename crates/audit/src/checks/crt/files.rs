@@ -7,6 +7,7 @@ use crate::check::{could_not_tell, not_applicable, pass};
 use crate::checks::tls::{evidence, looked};
 use crate::dovecot::Dovecot;
 use crate::facts::{Certificate, CertificateKey, Deployment, Facts, Known, MailProtocol};
+use crate::plan::Change;
 use crate::postfix::{Postfix, elements};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity};
 
@@ -362,11 +363,14 @@ fn crt_018(server: &Server<'_>) -> Judged {
     let finding =
         finding.seen("/etc/letsencrypt/renewal*", format!("nothing there names {}", names.join(" or ")));
     let remedy = Remedy::new("Add a deploy hook, and make it executable.")
-        .add("/etc/letsencrypt/renewal-hooks/deploy/mail", &["#!/bin/sh", "postfix reload", "doveadm reload"])
-        .apply("chmod 755 /etc/letsencrypt/renewal-hooks/deploy/mail")
+        .change(Change::lines(HOOK, &[], &["#!/bin/sh", "postfix reload", "doveadm reload"]))
+        .change(Change::mode(HOOK, 0o755))
         .prove("certbot renew --dry-run --run-deploy-hooks");
     Ok(finding.remedy(remedy).into())
 }
+
+/// Run by certbot after each renewal.
+const HOOK: &str = "/etc/letsencrypt/renewal-hooks/deploy/mail";
 
 fn crt_019(server: &Server<'_>) -> Judged {
     let files = tls_files(server.facts);

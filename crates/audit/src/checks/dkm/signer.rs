@@ -1,7 +1,7 @@
 //! How OpenDKIM and Rspamd are told to sign.
 
-use super::restart;
 use crate::check::{not_applicable, pass};
+use crate::plan::Change;
 use crate::{Check, Finding, Judged, Remedy, Server, Severity, Untold};
 
 const CONF: &str = "/etc/opendkim.conf";
@@ -39,12 +39,10 @@ impl<'a> Conf<'a> {
     }
 }
 
-fn set(server: &Server<'_>, line: &str, old: Option<(usize, &str)>, name: &str) -> Remedy {
-    let removed = old.map(|(_, value)| format!("{name} {value}"));
-    let removed: Vec<&str> = removed.as_deref().into_iter().collect();
+fn set(line: &str, name: &str) -> Remedy {
+    let value = line.strip_prefix(name).unwrap_or(line).trim();
     Remedy::new(format!("Set `{line}`."))
-        .edit(CONF, &removed, &[line])
-        .apply(restart(server))
+        .change(Change::setting(CONF, "", name, value))
         .prove(format!("grep -i '^{name}' {CONF}"))
 }
 
@@ -72,7 +70,7 @@ fn dkm_009(server: &Server<'_>) -> Judged {
             Ok(Finding::new(Severity::High, "", "OpenDKIM signs with rsa-sha1")
                 .cause("SignatureAlgorithm")
                 .seen(place(found), format!("SignatureAlgorithm {value}"))
-                .remedy(set(server, "SignatureAlgorithm rsa-sha256", found, "SignatureAlgorithm"))
+                .remedy(set("SignatureAlgorithm rsa-sha256", "SignatureAlgorithm"))
                 .into())
         }
         _ => pass("OpenDKIM signs with rsa-sha256"),
@@ -103,8 +101,12 @@ fn dkm_010(server: &Server<'_>) -> Judged {
                 .seen(format!("{CONF}:{line}"), format!("{name} {value}"))
                 .remedy(
                     Remedy::new("Remove the setting.")
-                        .edit(CONF, &[&format!("{name} {value}")], &[])
-                        .apply(restart(server))
+                        .change(Change::Setting {
+                            file: CONF.to_owned(),
+                            section: String::new(),
+                            name: (*name).to_owned(),
+                            value: None,
+                        })
                         .prove(format!("grep -i bodylength {CONF}")),
                 )
                 .into())
@@ -141,7 +143,7 @@ fn dkm_011(server: &Server<'_>) -> Judged {
         return Ok(Finding::new(Severity::Medium, "", "OpenDKIM does not over-sign From")
             .cause("OversignHeaders")
             .seen(place(over), over.map_or("OversignHeaders is not set", |(_, value)| value))
-            .remedy(set(server, "OversignHeaders From", over, "OversignHeaders"))
+            .remedy(set("OversignHeaders From", "OversignHeaders"))
             .into());
     }
     let sign = conf.get("SignHeaders");
@@ -158,7 +160,7 @@ fn dkm_011(server: &Server<'_>) -> Judged {
     Ok(Finding::new(Severity::Medium, "", format!("OpenDKIM does not sign {}", missing.join(", ")))
         .cause("SignHeaders")
         .seen(place(sign), replaced.unwrap_or_default())
-        .remedy(set(server, "SignHeaders *,+autocrypt", sign, "SignHeaders"))
+        .remedy(set("SignHeaders *,+autocrypt", "SignHeaders"))
         .into())
 }
 
@@ -184,7 +186,7 @@ fn dkm_013(server: &Server<'_>) -> Judged {
     Ok(Finding::new(Severity::Low, "", "OpenDKIM signs header lines exactly as they are written")
         .cause("Canonicalization")
         .seen(place(found), if found.is_some() { value } else { "not set: simple/simple" })
-        .remedy(set(server, "Canonicalization relaxed/simple", found, "Canonicalization"))
+        .remedy(set("Canonicalization relaxed/simple", "Canonicalization"))
         .into())
 }
 

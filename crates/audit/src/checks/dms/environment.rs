@@ -2,6 +2,7 @@
 
 use crate::check::{could_not_tell, pass};
 use crate::dms::{Assignment, Dms, Setting, meant, replaced, variable};
+use crate::plan::Change;
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 pub(crate) static DMS_001: Check = Check {
@@ -45,7 +46,6 @@ fn unknown(dms: &Dms) -> Vec<Finding> {
 
 fn unread(severity: Severity, subject: &str, sets: &[&Assignment]) -> Finding {
     let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
-    let lines: Vec<&str> = sets.iter().map(|set| set.line.as_str()).collect();
     let file = file_of(sets);
     let mut advice: Vec<String> = sets.iter().filter_map(|set| place_for(set)).collect();
     advice.dedup();
@@ -64,8 +64,7 @@ fn unread(severity: Severity, subject: &str, sets: &[&Assignment]) -> Finding {
         }))
         .remedy(
             Remedy::new(advice)
-                .edit(file, &lines, &[])
-                .apply("docker compose up -d --force-recreate")
+                .changes(sets.iter().map(|set| Change::Variable { name: set.name.clone(), value: None }))
                 .prove("docker exec mailserver cat /etc/dms-settings"),
         )
 }
@@ -288,7 +287,8 @@ fn dms_003(server: &Server<'_>) -> Judged {
         "self-signed" => "SSL_TYPE is self-signed: no client can tell this server from an attacker's",
         other => return pass(format!("SSL_TYPE={other} ({})", kind.place)),
     };
-    let remedy = edit(&kind, "SSL_TYPE", "letsencrypt", "Use a certificate of a public authority.");
+    let remedy = recreate("Use a certificate of a public authority.".to_owned())
+        .add("mailserver.env", &["SSL_TYPE=letsencrypt"]);
     Ok(Finding::new(Severity::High, "", summary)
         .cause("SSL_TYPE")
         .seen(kind.place, kind.seen)
@@ -319,7 +319,7 @@ fn dms_004(server: &Server<'_>) -> Judged {
     };
     let summary = format!("PERMIT_DOCKER={} lets {who} send without a login", permit.value);
     let networks = networks(server);
-    let remedy = edit(&permit, "PERMIT_DOCKER", "none", "Demand a login of everybody.");
+    let remedy = edit("PERMIT_DOCKER", "none", "Demand a login of everybody.");
     let finding = Finding::new(severity, "", summary).cause("PERMIT_DOCKER").seen(permit.place, permit.seen);
     Ok(finding.all_seen(networks).remedy(remedy).into())
 }
@@ -377,9 +377,8 @@ fn dms_005(server: &Server<'_>) -> Judged {
             format!("mua_sender_restrictions = {list} lacks reject_authenticated_sender_login_mismatch");
         finding = finding.seen("postconf -n", lacks);
     }
-    let remedy =
-        edit(&wanted, "SPOOF_PROTECTION", "1", "Let an account send as its own addresses and aliases only.")
-            .prove("docker exec mailserver postconf -h mua_sender_restrictions");
+    let remedy = edit("SPOOF_PROTECTION", "1", "Let an account send as its own addresses and aliases only.")
+        .prove("docker exec mailserver postconf -h mua_sender_restrictions");
     Ok(finding.remedy(remedy).into())
 }
 
@@ -415,11 +414,9 @@ fn dms_007(server: &Server<'_>) -> Judged {
         return pass("Rspamd alone is on");
     }
     let names: Vec<&str> = on.iter().map(|(name, _)| *name).collect();
-    let wanted: Vec<String> = names.iter().map(|name| format!("{name}=0")).collect();
-    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
     let summary = format!("Rspamd runs together with {}", names.join(", "));
     let remedy = recreate("Leave the work to Rspamd; sign with its own DKIM keys.".to_owned())
-        .add("mailserver.env", &wanted);
+        .changes(names.iter().map(|name| Change::variable(name, "0")));
     Ok(Finding::new(Severity::Medium, "", summary)
         .cause("ENABLE_RSPAMD")
         .seen(rspamd.place, rspamd.seen)
@@ -436,9 +433,6 @@ pub(super) fn recreate(advice: String) -> Remedy {
 }
 
 /// Sets a variable to another value.
-fn edit(setting: &Setting, name: &str, value: &str, advice: &str) -> Remedy {
-    let file = setting.place.rsplit_once(':').map_or("mailserver.env", |(file, _)| file);
-    let old = setting.seen.starts_with(&format!("{name}=")).then_some(setting.seen.as_str());
-    let old = old.filter(|_| setting.place.contains(':'));
-    recreate(advice.to_owned()).edit(file, old.as_slice(), &[&format!("{name}={value}")])
+fn edit(name: &str, value: &str, advice: &str) -> Remedy {
+    recreate(advice.to_owned()).change(Change::variable(name, value))
 }

@@ -2,6 +2,7 @@
 
 use crate::check::pass;
 use crate::dms::{CONFIG, volume_text};
+use crate::plan::Change;
 use crate::{Check, Facts, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 /// A line `name = value`.
@@ -106,8 +107,7 @@ fn weakens(file: &str, line: &Line) -> Option<Finding> {
             )
             .remedy(
                 Remedy::new("Delete the line; the shipped value comes back with the next container.")
-                    .edit(path, &[&line.text], &[])
-                    .apply("docker compose up -d --force-recreate"),
+                    .change(Change::lines(path, &[&line.text], &[])),
             ),
     )
 }
@@ -226,8 +226,11 @@ fn idle(facts: &Facts) -> Option<Finding> {
     }
     let advice = "Take the lines out. Guessing is stopped by bans and by an auth policy server, not by these settings.";
     Some(
-        finding
-            .remedy(Remedy::new(advice).edit(path, &gone, &[]).prove("docker exec mailserver doveconf -n")),
+        finding.remedy(
+            Remedy::new(advice)
+                .change(Change::lines(path, &gone, &[]))
+                .prove("docker exec mailserver doveconf -n"),
+        ),
     )
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{applied, file, live, set};
+use super::{applied, live, set};
 use crate::check::{not_applicable, pass};
 use crate::dovecot::{Dovecot, Listener, Socket, is_yes};
 use crate::facts::MailService;
+use crate::plan::Change;
 use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 pub(super) static DOV_001: Check = Check {
@@ -282,23 +283,13 @@ fn dov_008(server: &Server<'_>) -> Judged {
             format!("service {} listens on port {}", listener.service, ports(std::slice::from_ref(listener))),
         );
     }
-    let lines: Vec<String> = plain
-        .iter()
-        .map(|listener| {
-            format!("service {} {{ inet_listener {} {{ port = 0 }} }}", listener.service, listener.name)
-        })
-        .flat_map(|line| nested(&line))
-        .collect();
-    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let closed = plain.iter().map(|listener| {
+        let blocks = [format!("service {}", listener.service), format!("inet_listener {}", listener.name)];
+        Change::dovecot(&blocks.each_ref().map(String::as_str), "port", "0")
+    });
     let remedy = Remedy::new("Close the port once no mail program uses it: the log's login lines tell.")
-        .add(file(server), &lines);
+        .changes(closed);
     Ok(finding.remedy(applied(server, remedy, "doveconf -n")).into())
-}
-
-/// Dovecot takes a brace only at the end of a line.
-fn nested(line: &str) -> Vec<String> {
-    let broken = line.replace("{ ", "{\n").replace(" }", "\n}");
-    broken.lines().map(str::to_owned).collect()
 }
 
 fn has_twin(listeners: &[Listener], plain: &Listener) -> bool {
@@ -342,8 +333,8 @@ fn sieve_configured(server: &Server<'_>) -> Judged {
         let value = dovecot.in_scope(scope, name).unwrap_or_default();
         finding = finding.seen(dovecot.place_in(scope, name), dovecot.spelled(name, value));
     }
-    let line = dovecot.spelled("auth_allow_cleartext", "no");
     let remedy = Remedy::new("Take the exception out, or say otherwise behind it.")
-        .add(file(server), &["protocol sieve {", &line, "ssl = required", "}"]);
+        .change(dovecot.change(&["protocol sieve"], "auth_allow_cleartext", "no"))
+        .change(Change::dovecot(&["protocol sieve"], "ssl", "required"));
     Ok(Outcome::from(finding.remedy(applied(server, remedy, "doveconf -n -f protocol=sieve"))))
 }

@@ -1,8 +1,9 @@
 //! How logins are slowed down, limited and answered.
 
-use super::{applied, file, set};
+use super::{applied, set};
 use crate::check::pass;
 use crate::dovecot::{Dovecot, seconds};
+use crate::plan::Change;
 use crate::{Check, Finding, Judged, Remedy, Server, Severity};
 
 pub(super) static DOV_006: Check = Check {
@@ -83,10 +84,11 @@ fn dov_006(server: &Server<'_>) -> Judged {
         finding = finding
             .cause(PENALTY)
             .seen("doveconf -n", format!("service anvil: unix_listener {PENALTY} {{ mode = 0 }}"));
-        let back = Remedy::new("Give the penalty back.").add(
-            file(server),
-            &["service anvil {", "unix_listener anvil-auth-penalty {", "mode = 0600", "}", "}"],
-        );
+        let back = Remedy::new("Give the penalty back.").change(Change::dovecot(
+            &["service anvil", "unix_listener anvil-auth-penalty"],
+            "mode",
+            "0600",
+        ));
         remedy = remedy.or_else(|| Some(applied(server, back, "doveconf service/anvil")));
     }
     match remedy {

@@ -1,9 +1,10 @@
 //! Mail storage, protocols and Sieve.
 
-use super::{applied, file, set};
+use super::{applied, set};
 use crate::check::{could_not_tell, pass};
 use crate::dovecot::Dovecot;
 use crate::facts::FileKind;
+use crate::plan::Change;
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity, Untold};
 
 pub(super) static DOV_009: Check = Check {
@@ -155,17 +156,10 @@ fn dov_017(server: &Server<'_>) -> Judged {
     let kept: Vec<_> =
         extensions.split_whitespace().filter(|word| !names.contains(&word.trim_start_matches('+'))).collect();
     let moved: Vec<_> = names.iter().map(|name| format!("+{name}")).collect();
-    let lines = [
-        format!("sieve_extensions = {}", kept.join(" ")),
-        format!("sieve_global_extensions = {}", moved.join(" ")),
-    ];
-    let mut remedy = Remedy::new("Give these extensions to the administrator's own scripts only.");
-    remedy = if dovecot.is_modern() {
-        remedy.add(file(server), &lines.each_ref().map(String::as_str))
-    } else {
-        let [own, global] = &lines;
-        remedy.add(file(server), &["plugin {", own, global, "}"])
-    };
+    let blocks: &[&str] = if dovecot.is_modern() { &[] } else { &["plugin"] };
+    let remedy = Remedy::new("Give these extensions to the administrator's own scripts only.")
+        .change(Change::dovecot(blocks, "sieve_extensions", kept.join(" ")))
+        .change(Change::dovecot(blocks, "sieve_global_extensions", moved.join(" ")));
     let finding =
         Finding::new(Severity::High, "", format!("every user's script may use {}", names.join(", ")))
             .cause("sieve_extensions")

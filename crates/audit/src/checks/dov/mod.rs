@@ -11,6 +11,7 @@ mod sockets;
 
 use crate::dovecot::Dovecot;
 use crate::facts::Deployment;
+use crate::plan::Change;
 use crate::{Check, NotYet, Remedy, Server};
 
 /// The checks, by id.
@@ -50,18 +51,17 @@ const DMS_FILE: &str = "docker-data/dms/config/dovecot.cf";
 
 /// Sets a setting to a value, both in the words of 2.4.
 pub(crate) fn set(server: &Server<'_>, dovecot: &Dovecot, name: &str, value: &str, advice: &str) -> Remedy {
-    let line = dovecot.spelled(name, value);
-    let here = dovecot.name(name);
-    let winner = dovecot.history(name).last().copied();
-    let dms = server.facts.about.deployment == Deployment::DockerMailserver;
-    let (file, old) = match winner {
-        _ if dms => (DMS_FILE, None),
-        Some(winner) => (winner.file.as_str(), Some(winner.text())),
-        // Debian's dovecot.conf includes it last.
-        None => ("/etc/dovecot/local.conf", None),
-    };
-    let remove: Vec<_> = old.iter().map(String::as_str).collect();
-    applied(server, Remedy::new(advice).edit(file, &remove, &[&line]), &format!("doveconf {here}"))
+    let own = dovecot.change::<&str>(&[], name, value);
+    let Change::Dovecot { value: wanted, .. } = &own else { return Remedy::new(advice) };
+    // Where all have the right value, a section of its own has the wrong one.
+    let narrower = dovecot.narrower(name).into_iter();
+    let wrong = narrower
+        .filter(|(blocks, now)| now != wanted && !blocks.iter().any(|block| block.starts_with("remote")));
+    let narrower: Vec<_> = wrong.map(|(blocks, _)| dovecot.change(blocks, name, value)).collect();
+    let is_right = dovecot.setting(name) == Some(wanted.as_str());
+    let changes = if is_right && !narrower.is_empty() { narrower } else { vec![own] };
+    let remedy = Remedy::new(advice).changes(changes);
+    applied(server, remedy, &format!("doveconf {}", dovecot.name(name)))
 }
 
 /// With the commands that put a change of Dovecot's configuration in force and prove it.

@@ -1,9 +1,10 @@
 //! Doors inside: sockets that other programs of the machine, or other machines, may use.
 
-use super::{applied, file};
+use super::applied;
 use crate::check::pass;
 use crate::dovecot::{Dovecot, Listener, Socket};
 use crate::facts::{FileKind, Known};
+use crate::plan::Change;
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity};
 
 pub(super) static DOV_013: Check = Check {
@@ -105,21 +106,20 @@ fn dov_013(server: &Server<'_>) -> Judged {
         return pass("sockets of auth, doveadm and dict keep other users out");
     }
     let names: Vec<_> = open.iter().map(|(listener, _)| listener.name.as_str()).collect();
-    let lines: Vec<String> = open
+    let shut: Vec<_> = open
         .iter()
-        .flat_map(|(listener, _)| {
-            let head =
-                [format!("service {} {{", listener.service), format!("unix_listener {} {{", listener.name)];
-            head.into_iter().chain(["mode = 0660".to_owned(), "}".to_owned(), "}".to_owned()])
+        .map(|(listener, _)| {
+            let blocks =
+                [format!("service {}", listener.service), format!("unix_listener {}", listener.name)];
+            Change::dovecot(&blocks.each_ref().map(String::as_str), "mode", "0660")
         })
         .collect();
-    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
     let finding =
         Finding::new(Severity::Medium, "", format!("every local user may write to {}", names.join(", ")))
             .cause("unix_listener mode")
             .all_seen(open.iter().map(|(_, evidence)| evidence.clone()));
-    let remedy = Remedy::new("Let only the program that needs a socket use it, by owner or group.")
-        .add(file(server), &lines);
+    let remedy =
+        Remedy::new("Let only the program that needs a socket use it, by owner or group.").changes(shut);
     Ok(finding.remedy(applied(server, remedy, "doveconf service/auth")).into())
 }
 
@@ -147,15 +147,15 @@ fn reachable(server: &Server<'_>, listener: &Listener) -> Finding {
     let subject = format!("{} port {port}", listener.service);
     let on = addresses.join(", ");
     let with = if *tls { "" } else { ", without TLS" };
-    let lines = [
-        format!("service {} {{", listener.service),
-        format!("inet_listener {} {{", listener.name).replace("  ", " "),
-        "address = 127.0.0.1".to_owned(),
-        "}".to_owned(),
-        "}".to_owned(),
+    let blocks = [
+        format!("service {}", listener.service),
+        format!("inet_listener {}", listener.name).trim_end().to_owned(),
     ];
-    let remedy = Remedy::new("Listen on loopback, or take the listener out.")
-        .add(file(server), &lines.each_ref().map(String::as_str));
+    let remedy = Remedy::new("Listen on loopback, or take the listener out.").change(Change::dovecot(
+        &blocks.each_ref().map(String::as_str),
+        "address",
+        "127.0.0.1",
+    ));
     Finding::new(
         Severity::High,
         subject,

@@ -22,7 +22,7 @@ fn fil_001(server: &Server<'_>) -> Judged {
     of(server, keys.len(), &bad, "private keys of TLS", |bad| {
         let names = bad.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ");
         about(Severity::High, format!("Others than the mail server can read the private key {names}"), bad)
-            .remedy(chmod("Give the keys to root alone.", "0600", bad))
+            .remedy(chmod("Give the keys to root alone.", 0o600, bad))
     })
 }
 
@@ -71,7 +71,7 @@ fn fil_002(server: &Server<'_>) -> Judged {
         about(Severity::High, format!("Others than the signing program can read the DKIM key {names}"), bad)
             .remedy(chmod(
                 "Take the keys from all but the signing program; if others had access, publish new ones.",
-                "0600",
+                0o600,
                 bad,
             ))
     })
@@ -101,7 +101,7 @@ fn fil_012(server: &Server<'_>) -> Judged {
         let names = bad.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ");
         about(Severity::High, format!("Everybody on the machine can read {names}"), bad).remedy(chmod(
             "Give the file to root alone.",
-            "0600",
+            0o600,
             bad,
         ))
     })

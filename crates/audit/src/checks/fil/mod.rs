@@ -7,6 +7,7 @@ mod store;
 
 use crate::check::{could_not_tell, not_applicable};
 use crate::facts::{Deployment, File, Known};
+use crate::plan::Change;
 use crate::{Check, Finding, Judged, NotYet, Outcome, Remedy, Server, Severity};
 
 /// The checks, by id.
@@ -118,10 +119,10 @@ fn about(severity: Severity, summary: impl Into<String>, files: &[Found<'_>]) ->
 }
 
 /// What gives files a mode.
-fn chmod(advice: &str, mode: &str, files: &[Found<'_>]) -> Remedy {
+fn chmod(advice: &str, mode: u32, files: &[Found<'_>]) -> Remedy {
     let paths = paths(files);
     Remedy::new(advice)
-        .apply(format!("chmod {mode} {paths}"))
+        .changes(files.iter().map(|(path, _)| Change::mode(*path, mode)))
         .prove(format!("stat -L -c '%a %U:%G %n' {paths}"))
 }
 
@@ -129,7 +130,12 @@ fn chmod(advice: &str, mode: &str, files: &[Found<'_>]) -> Remedy {
 fn to_root(advice: &str, files: &[Found<'_>]) -> Remedy {
     let paths = paths(files);
     Remedy::new(advice)
-        .apply(format!("chown root:root {paths} && chmod go-w {paths}"))
+        .changes(files.iter().map(|(path, file)| Change::Access {
+            file: (*path).to_owned(),
+            mode: Some(file.mode & 0o7755),
+            owner: Some("root".to_owned()),
+            group: Some("root".to_owned()),
+        }))
         .prove(format!("stat -L -c '%a %U:%G %n' {paths}"))
 }
 

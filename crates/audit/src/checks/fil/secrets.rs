@@ -6,6 +6,7 @@ use super::{Found, READ, about, chmod, found, group_of_people, in_volume, of, ot
 use crate::check::{could_not_tell, pass};
 use crate::dovecot::Dovecot;
 use crate::facts::{File, FileKind};
+use crate::plan::Change;
 use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 pub(crate) static FIL_003: Check = Check {
@@ -31,9 +32,22 @@ fn fil_003(server: &Server<'_>) -> Judged {
         .collect();
     of(server, all.len(), &bad, "files of account passwords", |bad| {
         let names = bad.iter().map(|(path, _)| *path).collect::<Vec<_>>().join(", ");
-        about(Severity::High, format!("Others than Dovecot can read the passwords in {names}"), bad)
-            .remedy(chmod("Take the file from all but root and Dovecot.", "0640", bad))
+        about(Severity::High, format!("Others than Dovecot can read the passwords in {names}"), bad).remedy(
+            chmod("Take the file from all but root and Dovecot.", 0o640, bad).changes(to_dovecot(bad)),
+        )
     })
+}
+
+/// Files that a group of people may read go to Dovecot's group.
+fn to_dovecot(files: &[Found<'_>]) -> Vec<Change> {
+    let of_people = files.iter().filter(|(_, file)| file.group == "root" || group_of_people(file, READ));
+    let change = |(path, _): &Found<'_>| Change::Access {
+        file: (*path).to_owned(),
+        mode: None,
+        owner: None,
+        group: Some("dovecot".to_owned()),
+    };
+    of_people.map(change).collect()
 }
 
 /// Files that hold accounts, by Dovecot's configuration and by convention.
@@ -85,7 +99,7 @@ fn fil_004(server: &Server<'_>) -> Judged {
             .fold(finding, |finding, (path, (number, line))| finding.seen(format!("{path}:{number}"), line))
             .remedy(chmod(
                 "Take the file from all but the program that reads it, and change the password.",
-                "0640",
+                0o640,
                 bad,
             ))
     })

@@ -3,6 +3,7 @@
 use super::{Found, READ, WRITE, about, chmod, found, group_of_people, in_volume, of, others};
 use crate::check::could_not_tell;
 use crate::facts::{File, FileKind};
+use crate::plan::Change;
 use crate::{Check, Judged, Outcome, Remedy, Server, Severity};
 
 pub(crate) static FIL_006: Check = Check {
@@ -40,7 +41,7 @@ fn fil_006(server: &Server<'_>) -> Judged {
         let first = stores.first().cloned().unwrap_or_default();
         about(Severity::High, format!("Everybody on the machine can {verb} mail below {first}"), few).remedy(
             Remedy::new("Take the store from everybody but the user that Dovecot runs as.")
-                .apply(format!("chmod -R o-rwx {first}"))
+                .changes(bad.iter().map(|(path, file)| Change::mode(*path, file.mode & 0o7770)))
                 .prove(format!("find {first} -perm /o=rwx | head")),
         )
     })
@@ -89,7 +90,7 @@ fn fil_007(server: &Server<'_>) -> Judged {
         let finding = about(Severity::High, "Everybody on the machine can write into the mail log", &written);
         return Ok(Outcome::from(finding.remedy(chmod(
             "Take the log from everybody but root and adm.",
-            "0640",
+            0o640,
             &written,
         ))));
     }
@@ -98,7 +99,7 @@ fn fil_007(server: &Server<'_>) -> Judged {
     of(server, logs.len(), &read, "mail logs", |read| {
         about(Severity::Low, "Everybody on the machine can read the mail log", read).remedy(chmod(
             "Take the log from everybody but root and adm, and set the mode where it is created.",
-            "0640",
+            0o640,
             read,
         ))
     })
@@ -134,7 +135,7 @@ fn fil_013(server: &Server<'_>) -> Judged {
     of(server, all.len(), &bad, "Sieve filters", |bad| {
         about(Severity::High, "Others than their users can change Sieve filters", bad).remedy(chmod(
             "Take the filters from everybody but the user of the store.",
-            "0600",
+            0o600,
             bad,
         ))
     })

@@ -2,6 +2,7 @@
 
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::Known;
+use crate::plan::Change;
 use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
 /// How a log is rotated.
@@ -130,13 +131,16 @@ fn log_002(server: &Server<'_>) -> Judged {
         }
         let finding = Finding::new(Severity::Medium, "", format!("Nothing rotates {}", logs.join(", ")))
             .seen("/etc/logrotate.d", "no block that covers the mail log");
-        return Ok(Outcome::from(finding.remedy(rotate())));
+        return Ok(Outcome::from(finding.remedy(rotate(server, None, &logs))));
     };
     if rotation.keep == Some(0) || rotation.keep.is_none() {
         let finding = Finding::new(Severity::Medium, "", "Rotation of the mail log keeps nothing")
             .cause("rotate")
-            .seen(rotation.place, "rotate 0, which is the default too: the old log is deleted at once");
-        return Ok(Outcome::from(finding.remedy(rotate())));
+            .seen(
+                rotation.place.clone(),
+                "rotate 0, which is the default too: the old log is deleted at once",
+            );
+        return Ok(Outcome::from(finding.remedy(rotate(server, Some(&rotation), &logs))));
     }
     if rotation.truncates {
         let finding = Finding::new(Severity::Info, "copytruncate", "The mail log is copied and cut when it is rotated")
@@ -150,24 +154,56 @@ fn log_002(server: &Server<'_>) -> Judged {
     pass(format!("{}: {}, {} kept", rotation.place, rotation.every, rotation.keep.unwrap_or(0)))
 }
 
-fn rotate() -> Remedy {
-    Remedy::new("Rotate the log weekly and keep some.")
-        .add(
-            "/etc/logrotate.d/mail",
-            &[
-                "/var/log/mail.log {",
-                "  weekly",
-                "  rotate 8",
-                "  compress",
-                "  delaycompress",
-                "  postrotate",
-                "    /usr/lib/rsyslog/rsyslog-rotate",
-                "  endscript",
-                "}",
-            ],
-        )
-        .apply("logrotate --debug /etc/logrotate.d/mail")
-        .prove("grep mail.log /var/lib/logrotate/status")
+/// Rotation as it should be: what is there keeps its words, but for the number.
+fn rotate(server: &Server<'_>, rotation: Option<&Rotation>, logs: &[String]) -> Remedy {
+    let remedy = Remedy::new("Rotate the log weekly and keep some.");
+    let Some(rotation) = rotation else {
+        let paths = if logs.is_empty() { "/var/log/mail.log".to_owned() } else { logs.join(" ") };
+        let lines = [
+            &format!("{paths} {{"),
+            "  weekly",
+            "  rotate 8",
+            "  compress",
+            "  delaycompress",
+            "  missingok",
+            "  notifempty",
+            "  postrotate",
+            "    /usr/lib/rsyslog/rsyslog-rotate",
+            "  endscript",
+            "}",
+        ];
+        return remedy
+            .change(Change::lines("/etc/logrotate.d/mail", &[], &lines))
+            .prove("logrotate --debug /etc/logrotate.d/mail");
+    };
+    let keep = match rotation.every.as_str() {
+        "hourly" => "1440",
+        "daily" => "60",
+        "monthly" => "2",
+        "yearly" => "1",
+        _ => "8",
+    };
+    let remedy = match &server.dms() {
+        Ok(_) => remedy.change(Change::variable("LOGROTATE_COUNT", keep)),
+        Err(_) => remedy.changes(counting(server, &rotation.place, keep)),
+    };
+    remedy.prove("grep mail.log /var/lib/logrotate/status")
+}
+
+/// The line `rotate N` of the block that begins at a place, with another number.
+fn counting(server: &Server<'_>, place: &str, keep: &str) -> Option<Change> {
+    let (file, line) = place.rsplit_once(':')?;
+    let text = server.facts.text(file).ok().flatten()?;
+    let mut block = text.lines().skip(line.parse::<usize>().ok()?);
+    let old = block.find(|line| {
+        let line = line.trim();
+        line.starts_with('}') || line.split_whitespace().next() == Some("rotate")
+    })?;
+    if old.trim().starts_with('}') {
+        return None;
+    }
+    let indent = old.get(..old.len() - old.trim_start().len())?;
+    Some(Change::lines(file, &[old], &[&format!("{indent}rotate {keep}")]))
 }
 
 /// Forensics need a month; stated policies of people's providers seldom allow a year.
@@ -203,5 +239,5 @@ fn log_003(server: &Server<'_>) -> Judged {
     let finding = Finding::new(Severity::Low, "", format!("The mail log is kept {word} {days} days"))
         .cause("rotate")
         .seen(rotation.place.clone(), format!("{}, rotate {}", rotation.every, rotation.keep.unwrap_or(0)));
-    Ok(Outcome::from(finding.remedy(rotate())))
+    Ok(Outcome::from(finding.remedy(rotate(server, Some(&rotation), &[]))))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{and, mend};
+use super::{advise, and, mend};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::postfix::Class;
 use crate::{Check, Evidence, Finding, Judged, Outcome, Server, Severity};
@@ -66,13 +66,10 @@ fn pfx_019(server: &Server<'_>) -> Judged {
             seen: format!("{} has {domain}", class.parameter()),
         });
         findings.push(
-            Finding::new(Severity::Low, domain, summary).cause(wins.clone()).all_seen(evidence).remedy(mend(
-                server,
-                "Leave the domain in one class.",
-                &[],
-                &[],
-                &wins,
-            )),
+            Finding::new(Severity::Low, domain, summary)
+                .cause(wins.clone())
+                .all_seen(evidence)
+                .remedy(advise(server, "Leave the domain in one class.", &[], &wins)),
         );
     }
     if !known {
@@ -125,7 +122,6 @@ fn pfx_031(server: &Server<'_>) -> Judged {
     Ok(finding
         .remedy(
             mend(
-                server,
                 "Listen for programs of this machine only.",
                 &[&old],
                 &["inet_interfaces = loopback-only"],

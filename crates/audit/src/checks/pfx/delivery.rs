@@ -1,7 +1,8 @@
 //! What delivery may do, and where copies go.
 
-use super::{and, mend};
+use super::{advise, and, mend};
 use crate::check::{not_applicable, pass};
+use crate::plan::Change;
 use crate::postfix::{Logical, Postfix, elements, logical_lines};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Server, Severity, Untold};
 
@@ -68,7 +69,7 @@ fn pfx_017(server: &Server<'_>) -> Judged {
             Finding::new(Severity::Medium, parameter, summary)
                 .cause(effective.place.clone())
                 .seen(effective.place.clone(), effective.to_string())
-                .remedy(mend(server, "Take include out.", &[&old], &[&new], parameter)),
+                .remedy(mend("Take include out.", &[&old], &[&new], parameter)),
         );
     }
     for (place, target) in aliased(server, postfix)? {
@@ -119,7 +120,7 @@ fn writable(server: &Server<'_>, place: &str, target: &str) -> Option<Finding> {
             .seen(place, target)
             .remedy(
                 crate::Remedy::new("Let only its owner write it.")
-                    .apply(format!("chmod go-w {target}"))
+                    .change(Change::mode(target, file.mode & 0o7755))
                     .prove(format!("ls -l {target}")),
             )
     })
@@ -150,9 +151,7 @@ fn pfx_018(server: &Server<'_>) -> Judged {
         Finding::new(Severity::Medium, "", summary).cause(first.place.clone()).all_seen(evidence.clone());
     let advice = "Raise the limit, and give mailboxes a user of their own.";
     let old: Vec<&str> = evidence.iter().map(|evidence| evidence.seen.as_str()).collect();
-    Ok(finding
-        .remedy(mend(server, advice, &old, &["virtual_minimum_uid = 100"], "virtual_minimum_uid"))
-        .into())
+    Ok(finding.remedy(mend(advice, &old, &["virtual_minimum_uid = 100"], "virtual_minimum_uid")).into())
 }
 
 /// Whether an address is at a domain of others.
@@ -191,15 +190,13 @@ fn pfx_020(server: &Server<'_>) -> Judged {
                 let summary =
                     format!("A copy of {whose} goes to {target}, which is not of this server ({parameter})");
                 let finding = Finding::new(Severity::High, format!("{parameter} {target}"), summary);
-                let old = format!("{parameter} = {target}");
                 findings.push(
                     finding
                         .cause(place.clone())
                         .seen(place.clone(), format!("{parameter}: {target}"))
-                        .remedy(mend(
+                        .remedy(advise(
                             server,
                             "Take the copy out, and find out who put it there.",
-                            &[&old],
                             &[],
                             parameter,
                         )),
@@ -266,10 +263,9 @@ fn pfx_026(server: &Server<'_>) -> Judged {
     Ok(Finding::new(Severity::Low, "", summary)
         .cause(place.clone())
         .all_seen(evidence)
-        .remedy(mend(
+        .remedy(advise(
             server,
             "Install postsrsd and let it rewrite envelope senders (docker-mailserver: ENABLE_SRS=1).",
-            &[],
             &[
                 "sender_canonical_maps = socketmap:unix:srs:forward",
                 "sender_canonical_classes = envelope_sender",

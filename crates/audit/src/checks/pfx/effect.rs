@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{and, mend};
+use super::{advise, and, mend};
 use crate::check::{not_applicable, pass};
 use crate::facts::{Known, Process};
+use crate::plan::Change;
+use crate::plan::asking::service_line;
 use crate::postfix::restrictions::{LISTS, Rule};
 use crate::postfix::{Kind, Origin, Postfix, Role, Service, boolean, elements};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
@@ -76,10 +78,9 @@ fn pfx_005(server: &Server<'_>) -> Judged {
             )
             .cause(place.clone())
             .all_seen(evidence)
-            .remedy(mend(
+            .remedy(advise(
                 server,
                 "Move the rule before the one that decides, or take it out.",
-                &[],
                 &[],
                 list,
             ))
@@ -136,10 +137,9 @@ fn unused_classes(server: &Server<'_>, postfix: &Postfix<'_>) -> Result<Option<F
         Finding::new(Severity::Low, "smtpd_restriction_classes", summary)
             .cause(effective.place.clone())
             .seen(effective.place.clone(), effective.to_string())
-            .remedy(mend(
+            .remedy(advise(
                 server,
                 "Name the class in a list, or take it out.",
-                &[],
                 &[],
                 "smtpd_restriction_classes",
             )),
@@ -200,21 +200,44 @@ fn postscreen_remedy(server: &Server<'_>) -> Remedy {
         )
         .apply("docker compose up -d --force-recreate");
     }
+    let remedy = Remedy::new("Run postscreen on port 25, with smtpd behind it.");
+    let Ok(postfix) = server.postfix() else { return remedy };
+    remedy.changes(screened(server, postfix)).prove("postconf -M smtp/inet")
+}
+
+/// postscreen before the service on port 25, whose options go with smtpd.
+fn screened(server: &Server<'_>, postfix: &Postfix<'_>) -> Vec<Change> {
+    let Some(mx) = postfix.smtpd().find(|service| postfix.role(service) == Role::Mx) else {
+        return Vec::new();
+    };
+    let chroot = service_line(server, postfix, mx).and_then(|words| words.into_iter().nth(4));
+    let chroot = chroot.unwrap_or_else(|| "y".to_owned());
+    let screen = format!("{} inet n - {chroot} - 1 postscreen", mx.name);
+    let moved = mx.overrides.iter().map(|(name, value)| Change::overriding("smtpd/pass", name, value));
+    let gone = mx.overrides.iter().map(|(name, _)| Change::Override {
+        service: mx.key(),
+        name: name.clone(),
+        value: None,
+    });
+    let screen = Change::Service { service: mx.key(), line: Some(screen) };
+    behind_postscreen(postfix, &chroot)
+        .into_iter()
+        .chain(moved)
+        .chain(gone)
+        .chain([screen, Change::parameter("postscreen_greet_action", "enforce")])
+        .collect()
+}
+
+/// The services that postscreen needs and that are not there.
+fn behind_postscreen(postfix: &Postfix<'_>, chroot: &str) -> Vec<Change> {
     let lines = [
-        "smtp      inet  n       -       y       -       1       postscreen",
-        "smtpd     pass  -       -       y       -       -       smtpd",
-        "dnsblog   unix  -       -       y       -       0       dnsblog",
-        "tlsproxy  unix  -       -       y       -       0       tlsproxy",
+        ("smtpd/pass", format!("smtpd pass - - {chroot} - - smtpd")),
+        ("dnsblog/unix", format!("dnsblog unix - - {chroot} - 0 dnsblog")),
+        ("tlsproxy/unix", format!("tlsproxy unix - - {chroot} - 0 tlsproxy")),
     ];
-    Remedy::new("Run postscreen on port 25, with smtpd behind it.")
-        .edit(
-            "/etc/postfix/master.cf",
-            &["smtp      inet  n       -       y       -       -       smtpd"],
-            &lines,
-        )
-        .add("/etc/postfix/main.cf", &["postscreen_greet_action = enforce"])
-        .apply("postfix reload")
-        .prove("postconf -M smtp/inet")
+    let missing =
+        lines.into_iter().filter(|(key, _)| !postfix.services().iter().any(|known| known.key() == *key));
+    missing.map(|(key, line)| Change::Service { service: key.to_owned(), line: Some(line) }).collect()
 }
 
 /// postscreen hands connections, TLS and look-ups to services that must be there.
@@ -241,19 +264,7 @@ fn helpers_of_postscreen(postfix: &Postfix<'_>) -> Option<Finding> {
         Finding::new(Severity::Medium, "postscreen services", summary)
             .cause(screen.place())
             .all_seen(evidence)
-            .remedy(
-                Remedy::new(advice)
-                    .add(
-                        "/etc/postfix/master.cf",
-                        &[
-                            "smtpd     pass  -       -       y       -       -       smtpd",
-                            "dnsblog   unix  -       -       y       -       0       dnsblog",
-                            "tlsproxy  unix  -       -       y       -       0       tlsproxy",
-                        ],
-                    )
-                    .apply("postfix reload")
-                    .prove("postconf -M"),
-            ),
+            .remedy(Remedy::new(advice).changes(behind_postscreen(postfix, "y")).prove("postconf -M")),
     )
 }
 
@@ -283,7 +294,7 @@ fn idle_greylisting(server: &Server<'_>, postfix: &Postfix<'_>) -> Option<Findin
         finding = finding.seen(postfix.place(name), format!("{name} = {value} is no parameter"));
     }
     let advice = "Call it behind reject_unauth_destination in smtpd_recipient_restrictions, or stop it.";
-    Some(finding.remedy(mend(server, advice, &[], &[], "smtpd_recipient_restrictions")))
+    Some(finding.remedy(advise(server, advice, &[], "smtpd_recipient_restrictions")))
 }
 
 /// Passwords for a relay host that are never used.
@@ -303,10 +314,9 @@ fn idle_passwords(server: &Server<'_>, postfix: &Postfix<'_>) -> Result<Option<F
             .cause(maps.place.clone())
             .seen(maps.place.clone(), maps.to_string())
             .seen(postfix.in_main("smtp_sasl_auth_enable")?.place, "smtp_sasl_auth_enable = no")
-            .remedy(mend(
+            .remedy(advise(
                 server,
                 "Switch it on if the relay host wants a login; else take the table out.",
-                &[],
                 &["smtp_sasl_auth_enable = yes"],
                 "smtp_sasl_auth_enable",
             )),
@@ -329,7 +339,7 @@ fn pfx_007(server: &Server<'_>) -> Judged {
         return Ok(Finding::new(Severity::Low, "", summary)
             .cause(action.place.clone())
             .seen(action.place.clone(), action.to_string())
-            .remedy(mend(server, "Let it turn them away.", &[&old], &[new], "postscreen_greet_action"))
+            .remedy(mend("Let it turn them away.", &[&old], &[new], "postscreen_greet_action"))
             .into());
     }
     let client = postfix.in_service(mx, "smtpd_client_restrictions")?;

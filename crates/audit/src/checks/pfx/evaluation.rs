@@ -1,7 +1,8 @@
 //! Whether incoming mail is asked for SPF, DKIM and DMARC, and what becomes of refused mail.
 
-use super::{and, mend};
+use super::{advise, and};
 use crate::check::{could_not_tell, not_applicable, pass};
+use crate::plan::Change;
 use crate::postfix::restrictions::LISTS;
 use crate::postfix::{Postfix, Role, elements};
 use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
@@ -123,10 +124,9 @@ fn pfx_027(server: &Server<'_>) -> Judged {
     )
     .cause("smtpd_recipient_restrictions")
     .seen(judges.place, seen)
-    .remedy(mend(
+    .remedy(advise(
         server,
         "Install policyd-spf, and ask it (docker-mailserver: ENABLE_POLICYD_SPF=1).",
-        &[],
         &[add],
         "smtpd_recipient_restrictions",
     ))
@@ -184,8 +184,7 @@ fn pfx_028(server: &Server<'_>) -> Judged {
         )
         .remedy(
             Remedy::new("Let it refuse what the domain of the sender wants refused.")
-                .edit("/etc/opendmarc.conf", &["RejectFailures false"], &["RejectFailures true"])
-                .apply("systemctl restart opendmarc")
+                .change(Change::setting("/etc/opendmarc.conf", "", "RejectFailures", "true"))
                 .prove("grep RejectFailures /etc/opendmarc.conf"),
         )
         .into());
@@ -202,10 +201,9 @@ fn pfx_028(server: &Server<'_>) -> Judged {
     )
     .cause("smtpd_milters")
     .seen(judges.place, format!("smtpd_milters: {seen}"))
-    .remedy(mend(
+    .remedy(advise(
         server,
         "Install OpenDMARC behind OpenDKIM, or Rspamd.",
-        &[],
         &["smtpd_milters = inet:localhost:8891, inet:localhost:8893"],
         "smtpd_milters",
     ))
@@ -245,11 +243,12 @@ fn pfx_030(server: &Server<'_>) -> Judged {
             .cause(place.clone())
             .seen(place, line.clone())
             .seen(filter.place.clone(), filter.to_string())
-            .remedy(
-                Remedy::new(advice)
-                    .edit("/etc/amavis/conf.d/50-user", &[], &[&format!("{name} = D_DISCARD;")])
-                    .apply("systemctl restart amavis"),
-            ),
+            .remedy(Remedy::new(advice).change(Change::setting(
+                "/etc/amavis/conf.d/50-user",
+                "",
+                &name,
+                "D_DISCARD",
+            ))),
         );
     }
     Ok(Outcome::of(findings, "amavis sends no bounces"))

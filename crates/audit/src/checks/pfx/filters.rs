@@ -199,8 +199,7 @@ fn pfx_011(server: &Server<'_>) -> Judged {
     let summary = format!("Mail passes unfiltered on {} while a milter is down", and(&services));
     let old = format!("milter_default_action = {}", action.written);
     let new = "milter_default_action = tempfail";
-    let remedy =
-        mend(server, "Let mail wait at the sender instead.", &[&old], &[new], "milter_default_action");
+    let remedy = mend("Let mail wait at the sender instead.", &[&old], &[new], "milter_default_action");
     let finding =
         Finding::new(Severity::Medium, "milter_default_action", summary).cause(action.place.clone());
     Ok(finding.all_seen(evidence.iter().map(|(_, seen)| seen.clone())).remedy(remedy).into())
@@ -381,7 +380,6 @@ fn pfx_013(server: &Server<'_>) -> Judged {
                 .seen(non_smtpd.place.clone(), non_smtpd.to_string())
                 .seen("smtpd_milters", and(&used))
                 .remedy(mend(
-                    server,
                     "Use the milter that signs for them too.",
                     &["non_smtpd_milters ="],
                     &[&new],

@@ -1,9 +1,11 @@
 //! Defaults of old, test switches, and times.
 
-use super::{and, mend};
+use super::{advise, and, mend};
 use crate::check::pass;
-use crate::postfix::{Version, boolean, elements};
-use crate::{Check, Evidence, Finding, Judged, Outcome, Server, Severity};
+use crate::plan::Change;
+use crate::plan::asking::service_line;
+use crate::postfix::{Postfix, Version, boolean, elements};
+use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity};
 
 pub(super) static PFX_004: Check = Check {
     id: "PFX-004",
@@ -93,8 +95,7 @@ fn pfx_004(server: &Server<'_>) -> Judged {
     let finding = Finding::new(Severity::Low, "", summary).cause(level.place.clone());
     let finding =
         finding.seen(level.place, format!("compatibility_level = {}", level.value)).all_seen(evidence);
-    let old = format!("compatibility_level = {}", level.written);
-    Ok(finding.remedy(mend(server, advice, &[&old], &[&line], "compatibility_level")).into())
+    Ok(finding.remedy(advise(server, advice, &[&line], "compatibility_level")).into())
 }
 
 fn pfx_021(server: &Server<'_>) -> Judged {
@@ -125,8 +126,34 @@ fn pfx_021(server: &Server<'_>) -> Judged {
     let advice = "Take the switches out.";
     Ok(finding
         .all_seen(evidence.clone())
-        .remedy(mend(server, advice, &["soft_bounce = yes"], &[], "soft_bounce"))
+        .remedy(
+            Remedy::new(advice).changes(quiet(server, postfix)).prove("postconf -h soft_bounce; postconf -M"),
+        )
         .into())
+}
+
+/// No switch for tests is on.
+fn quiet(server: &Server<'_>, postfix: &Postfix<'_>) -> Vec<Change> {
+    let set: Vec<&str> = postfix.set().map(|(name, _)| name).collect();
+    let switches = ["soft_bounce", "debug_peer_list"].into_iter().filter(|name| set.contains(name));
+    let mut changes: Vec<_> = switches.map(Change::unset).collect();
+    for service in postfix.services() {
+        if service.overridden("soft_bounce").is_some() {
+            changes.push(Change::Override {
+                service: service.key(),
+                name: "soft_bounce".to_owned(),
+                value: None,
+            });
+        }
+        if let (1.., Some(words)) = (service.verbosity(), service_line(server, postfix, service)) {
+            let is_verbose = |word: &String| {
+                word.strip_prefix('-').is_some_and(|v| !v.is_empty() && v.bytes().all(|b| b == b'v'))
+            };
+            let line: Vec<_> = words.into_iter().filter(|word| !is_verbose(word)).collect();
+            changes.push(Change::Service { service: service.key(), line: Some(line.join(" ")) });
+        }
+    }
+    changes
 }
 
 const DAY: u64 = 86_400;
@@ -148,7 +175,7 @@ fn pfx_022(server: &Server<'_>) -> Judged {
             Finding::new(Severity::Low, parameter, summary)
                 .cause(effective.place.clone())
                 .seen(effective.place.clone(), effective.to_string())
-                .remedy(mend(server, "Let mail wait for five days.", &[&old], &[&new], parameter)),
+                .remedy(mend("Let mail wait for five days.", &[&old], &[&new], parameter)),
         );
     }
     Ok(Outcome::of(findings, "mail waits for one to seven days before it is returned"))
@@ -172,7 +199,7 @@ fn pfx_023(server: &Server<'_>) -> Judged {
             Finding::new(Severity::Low, "notify_classes", summary)
                 .cause(classes.place.clone())
                 .seen(classes.place.clone(), classes.to_string())
-                .remedy(mend(server, "Let Postfix report them.", &[&old], &[new], "notify_classes")),
+                .remedy(mend("Let Postfix report them.", &[&old], &[new], "notify_classes")),
         );
     }
     let thrown_away = postmaster_to_nobody(server)?;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{and, mend};
+use super::{advise, and, mend};
 use crate::check::{could_not_tell, not_applicable};
 use crate::facts::{Deployment, Known};
+use crate::plan::Change;
 use crate::postfix::restrictions::LISTS;
 use crate::postfix::{MainCf, Postfix, usual_parameters};
 use crate::{Check, Evidence, Facts, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
@@ -79,7 +80,8 @@ fn not_loaded(server: &Server<'_>, stderr: &str) -> Finding {
         .seen("postconf -n", fatal)
         .all_seen(broken.iter().map(|line| at("main.cf", line.line, &line.text)))
         .remedy(
-            mend(server, ADVICE, &lines, &[], "mail_version")
+            Remedy::new(ADVICE)
+                .change(Change::lines("/etc/postfix/main.cf", &lines, &[]))
                 .prove("postconf -n >/dev/null && postfix check"),
         )
 }
@@ -95,10 +97,9 @@ fn empty(server: &Server<'_>) -> Finding {
     )
     .cause("main.cf")
     .seen("postconf -n", "prints nothing")
-    .remedy(mend(
+    .remedy(advise(
         server,
         "Restore main.cf, and mend the line that emptied it.",
-        &[],
         &[],
         "smtpd_relay_restrictions",
     ))
@@ -121,8 +122,7 @@ fn broken_overrides(facts: &Facts) -> Option<Finding> {
             .all_seen(broken.iter().map(|line| at("postfix-main.cf", line.line, &line.text)))
             .remedy(
                 Remedy::new(advice)
-                    .edit("docker-data/dms/config/postfix-main.cf", &lines, &[])
-                    .apply("docker compose up -d --force-recreate")
+                    .change(Change::lines(OVERRIDES, &lines, &[]))
                     .prove("docker exec mailserver postconf -n smtpd_relay_restrictions"),
             ),
     )
@@ -153,13 +153,7 @@ fn unknown_rules(server: &Server<'_>) -> Result<Option<Finding>, Untold> {
     let summary = format!("smtpd answers 451 to mail: {}", first.seen);
     let advice = "Correct the name of the restriction, or take it out.";
     let finding = Finding::new(Severity::High, "restrictions", summary).cause(first.place.clone());
-    Ok(Some(finding.all_seen(evidence).remedy(mend(
-        server,
-        advice,
-        &[],
-        &[],
-        "smtpd_recipient_restrictions",
-    ))))
+    Ok(Some(finding.all_seen(evidence).remedy(advise(server, advice, &[], "smtpd_recipient_restrictions"))))
 }
 
 fn pfx_002(server: &Server<'_>) -> Judged {
@@ -202,7 +196,7 @@ fn pfx_002(server: &Server<'_>) -> Judged {
     let severity = if names.iter().any(protects) { Severity::High } else { Severity::Medium };
     let finding = Finding::new(severity, "", summary).cause(first.place.clone());
     let finding = finding.all_seen(unknown.iter().map(|(_, evidence)| evidence.clone()));
-    Ok(finding.remedy(mend(server, &advice, &lines, &[], "").prove("postconf -n >/dev/null")).into())
+    Ok(finding.remedy(mend(&advice, &lines, &[], "").prove("postconf -n >/dev/null")).into())
 }
 
 /// What postconf calls unused: `postconf: warning: /etc/postfix/main.cf: unused parameter: foo=bar`.
@@ -285,7 +279,7 @@ fn pfx_003(server: &Server<'_>) -> Judged {
     let mut findings = Vec::new();
     let files = sources(server, postfix);
     for (file, text) in &files {
-        findings.extend(twice(server, file, text));
+        findings.extend(twice(file, text));
     }
     for service in postfix.services() {
         findings.extend(twice_in_service(service));
@@ -296,7 +290,7 @@ fn pfx_003(server: &Server<'_>) -> Judged {
     Ok(Outcome::of(findings, "every parameter is assigned once"))
 }
 
-fn twice(server: &Server<'_>, file: &str, text: &MainCf) -> Option<Finding> {
+fn twice(file: &str, text: &MainCf) -> Option<Finding> {
     let mut lines: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for line in &text.assignments {
         lines.entry(&line.name).or_default().push(line);
@@ -309,19 +303,16 @@ fn twice(server: &Server<'_>, file: &str, text: &MainCf) -> Option<Finding> {
             at(file, line.line, &format!("{} = {} ({})", line.name, line.value, wins(index, lines.len())))
         })
     });
-    let dead: Vec<String> = lines
-        .values()
-        .flat_map(|lines| lines.iter().take(lines.len() - 1))
-        .map(|line| format!("{} = {}", line.name, line.value))
-        .collect();
-    let dead: Vec<&str> = dead.iter().map(String::as_str).collect();
+    let kept = lines.values().filter_map(|lines| lines.last());
+    let kept: Vec<String> = kept.map(|line| format!("{} = {}", line.name, line.value)).collect();
+    let kept: Vec<&str> = kept.iter().map(String::as_str).collect();
     let (name, last) = lines.iter().next().and_then(|(name, lines)| Some((name, lines.last()?)))?;
     let summary = format!("{file} assigns {} more than once; only the last line counts", and(&names));
     Some(
         Finding::new(Severity::Low, file, summary)
             .cause(format!("{file}:{}", last.line))
             .all_seen(evidence)
-            .remedy(mend(server, "Delete the lines that have no effect.", &dead, &[], name)),
+            .remedy(mend("Delete the lines that have no effect.", &[], &kept, name)),
     )
 }
 
@@ -333,7 +324,10 @@ fn twice_in_service(service: &crate::postfix::Service) -> Option<Finding> {
         .filter(|(index, (name, _))| overrides.iter().skip(index + 1).any(|(later, _)| later == name));
     let dead: Vec<String> = repeated.map(|(_, (name, value))| format!("-o {name}={value}")).collect();
     let first = dead.first()?;
-    let lines: Vec<&str> = dead.iter().map(String::as_str).collect();
+    let kept =
+        overrides.iter().filter(|(name, _)| dead.iter().any(|line| line.starts_with(&format!("-o {name}="))));
+    let kept =
+        kept.filter_map(|(name, _)| Some(Change::overriding(service.key(), name, service.overridden(name)?)));
     let summary = format!("master.cf gives {} an option twice: {first} has no effect", service.name);
     Some(
         Finding::new(Severity::Low, service.key(), summary)
@@ -342,10 +336,6 @@ fn twice_in_service(service: &crate::postfix::Service) -> Option<Finding> {
                 dead.iter()
                     .map(|line| Evidence { place: service.place(), seen: format!("{line} has no effect") }),
             )
-            .remedy(Remedy::new("Delete the options that have no effect.").edit(
-                "/etc/postfix/master.cf",
-                &lines,
-                &[],
-            )),
+            .remedy(Remedy::new("Delete the options that have no effect.").changes(kept)),
     )
 }

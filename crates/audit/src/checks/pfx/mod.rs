@@ -12,6 +12,7 @@ mod overrides;
 mod tables;
 
 use crate::facts::Deployment;
+use crate::plan::Change;
 use crate::postfix::{Postfix, Service};
 use crate::{Check, NotYet, Remedy, Server};
 
@@ -58,19 +59,31 @@ pub(crate) const NOT_YET: &[NotYet] = &[NotYet {
               that was sent in",
 }];
 
-/// What mends main.cf: lines out, lines in, and the commands for it. On docker-mailserver the override file stands in for main.cf.
-fn mend(server: &Server<'_>, advice: &str, remove: &[&str], add: &[&str], parameter: &str) -> Remedy {
+/// What mends main.cf: assignments that go, and those that come.
+fn mend(advice: &str, remove: &[&str], add: &[&str], parameter: &str) -> Remedy {
+    let name = |line: &str| line.split_once('=').map(|(name, _)| name.trim().to_owned());
+    let added: Vec<_> = add.iter().filter_map(|line| name(line)).collect();
+    let gone = remove.iter().filter_map(|line| name(line)).filter(|name| !added.contains(name));
+    let gone = gone.map(|name| Change::unset(&name));
+    Remedy::new(advice)
+        .changes(gone.chain(add.iter().filter_map(|line| Change::assigned(line))))
+        .prove(format!("postconf -h {parameter}"))
+}
+
+/// What a person has to decide or to install before main.cf can be changed.
+fn advise(server: &Server<'_>, advice: &str, add: &[&str], parameter: &str) -> Remedy {
     let dms = server.facts.about.deployment == Deployment::DockerMailserver;
     let (target, apply) = if dms {
         ("docker-data/dms/config/postfix-main.cf", "docker compose up -d --force-recreate")
     } else {
         ("/etc/postfix/main.cf", "postfix reload")
     };
-    let remove = if dms { &[] } else { remove };
-    Remedy::new(advice).edit(target, remove, add).apply(apply).prove(format!("postconf -h {parameter}"))
+    let remedy = Remedy::new(advice);
+    let remedy = if add.is_empty() { remedy } else { remedy.add(target, add) };
+    remedy.apply(apply).prove(format!("postconf -h {parameter}"))
 }
 
-/// What mends a service of master.cf.
+/// What mends a service of master.cf: options that go, and those that come.
 fn mend_service(
     server: &Server<'_>,
     service: &Service,
@@ -78,18 +91,29 @@ fn mend_service(
     remove: &[&str],
     add: &[&str],
 ) -> Remedy {
-    let dms = server.facts.about.deployment == Deployment::DockerMailserver;
-    if !dms {
-        let remedy = Remedy::new(advice).edit("/etc/postfix/master.cf", remove, add);
-        return remedy.apply("postfix reload").prove(format!("postconf -P '{}'", service.key()));
+    let option = |line: &str| {
+        let (name, value) = line.trim_start_matches("-o ").split_once('=')?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    let added: Vec<_> = add.iter().filter_map(|line| option(line)).collect();
+    let gone = remove.iter().filter_map(|line| option(line));
+    let gone = gone.filter(|(name, _)| !added.iter().any(|(known, _)| known == name));
+    let gone = gone.map(|(name, _)| Change::Override {
+        service: service.key(),
+        value: instead(server, &name),
+        name,
+    });
+    let added = added.iter().map(|(name, value)| Change::overriding(service.key(), name, value));
+    Remedy::new(advice).changes(gone.chain(added)).prove(format!("postconf -P '{}'", service.key()))
+}
+
+/// What takes the place of an option that goes: docker-mailserver's own master.cf comes back with each container, so there the
+/// value of main.cf is said again.
+fn instead(server: &Server<'_>, name: &str) -> Option<String> {
+    match server.facts.about.deployment {
+        Deployment::DockerMailserver => Some(server.postfix().ok()?.in_main(name).ok()?.value),
+        Deployment::Plain => None,
     }
-    let line = |option: &&str| option.trim_start_matches("-o ").to_owned();
-    let add: Vec<String> = add.iter().map(|option| format!("{}/{}", service.key(), line(option))).collect();
-    let add: Vec<&str> = add.iter().map(String::as_str).collect();
-    Remedy::new(advice)
-        .edit("docker-data/dms/config/postfix-master.cf", &[], &add)
-        .apply("docker compose up -d --force-recreate")
-        .prove(format!("docker exec mailserver postconf -P '{}'", service.key()))
 }
 
 /// The services that others reach.

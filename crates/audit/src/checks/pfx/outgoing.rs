@@ -96,7 +96,7 @@ fn pfx_014(server: &Server<'_>) -> Judged {
     let summary = format!("Mail to other servers is never encrypted ({})", and(&names));
     let finding = Finding::new(Severity::High, "", summary).cause(first.place.clone()).all_seen(evidence);
     let advice = "Encrypt wherever the other server can.";
-    Ok(finding.remedy(mend(server, advice, &[&old], &more, "smtp_tls_security_level")).into())
+    Ok(finding.remedy(mend(advice, &[&old], &more, "smtp_tls_security_level")).into())
 }
 
 fn validates(server: &Server<'_>) -> bool {
@@ -140,7 +140,6 @@ fn pfx_015(server: &Server<'_>) -> Judged {
         .seen(support.place.clone(), support.to_string())
         .seen(policy.place.clone(), policy.to_string())
         .remedy(mend(
-            server,
             "Use DANE, with a validating resolver on this machine.",
             &[&old],
             &add,
@@ -174,13 +173,7 @@ fn pfx_016(server: &Server<'_>) -> Judged {
             .seen(level.place.clone(), format!("smtp_tls_security_level = {}", level.value))
             .seen(relay.place.clone(), relay.to_string())
             .seen(postfix.in_service(service, "smtp_sasl_auth_enable")?.place, "smtp_sasl_auth_enable = yes")
-            .remedy(mend(
-                server,
-                "Require TLS of the relay host.",
-                &[&old],
-                &[new],
-                "smtp_tls_security_level",
-            ))
+            .remedy(mend("Require TLS of the relay host.", &[&old], &[new], "smtp_tls_security_level"))
             .into());
     }
     if logs_in {

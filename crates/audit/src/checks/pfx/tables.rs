@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::mend;
+use super::advise;
 use crate::check::{not_applicable, pass};
 use crate::facts::{File, Known};
 use crate::postfix::{MainCf, Postfix, Table, TableEntry, elements, logical_lines, unbraced};
@@ -377,10 +377,9 @@ fn unread(server: &Server<'_>, postfix: &Postfix<'_>, named: &[Named]) -> Vec<Fi
             .cause(path)
             .seen(format!("{path}:{line}"), seen)
             .seen("postconf -n", format!("names no {name}"))
-            .remedy(mend(
+            .remedy(advise(
                 server,
                 "Name it in postscreen_access_list or smtpd_client_restrictions, or delete it.",
-                &[],
                 &[&format!("smtpd_client_restrictions = check_client_access cidr:{path}")],
                 "smtpd_client_restrictions",
             )),

@@ -4,6 +4,8 @@ use super::usage::{self, Usage, size};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::dovecot::{Dovecot, Socket};
 use crate::facts::Deployment;
+use crate::plan::asking::lists_of_role;
+use crate::plan::{Change, list};
 use crate::postfix::Role;
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
@@ -136,26 +138,55 @@ fn with_remedy(server: &Server<'_>, dovecot: &Dovecot, finding: Finding) -> Find
         let advice = "Set a limit for everybody, a little above what the largest mailbox uses now, and exact lines for those who need \
                       another one; a pattern such as `*@example.org` matches nobody.";
         let remedy = Remedy::new(advice)
-            .edit(
-                "mailserver.env",
-                &["POSTFIX_MAILBOX_SIZE_LIMIT="],
-                &["POSTFIX_MAILBOX_SIZE_LIMIT=5368709120"],
-            )
-            .add("dovecot-quotas.cf", &["address@example.org:10G"])
-            .apply("docker compose up -d --force-recreate")
+            .change(Change::variable("POSTFIX_MAILBOX_SIZE_LIMIT", (gigabytes(server) << 30).to_string()))
             .prove("docker exec mailserver doveadm quota get -A");
         return finding.cause("POSTFIX_MAILBOX_SIZE_LIMIT and dovecot-quotas.cf").remedy(remedy);
     }
-    let line = if dovecot.is_modern() {
-        "quota_storage_size = 5G"
-    } else {
-        "plugin {\n  quota_rule = *:storage=5G\n}"
-    };
     let remedy = Remedy::new("Set a limit for everybody, a little above what the largest mailbox uses now.")
-        .add("/etc/dovecot/conf.d/99-quota.conf", &line.lines().collect::<Vec<_>>())
-        .apply("doveadm reload")
+        .change(limited(server, dovecot))
         .prove("doveadm quota get -A");
     finding.cause("quota_rule").remedy(remedy)
+}
+
+/// Above what the largest mailbox uses now, by a half, and 5 GB at least.
+fn gigabytes(server: &Server<'_>) -> u64 {
+    let largest = usage::read(server).unwrap_or_default().iter().map(|one| one.used).max().unwrap_or(0);
+    (largest + largest / 2).div_ceil(1 << 20).max(5)
+}
+
+/// A limit for everybody.
+fn limited(server: &Server<'_>, dovecot: &Dovecot) -> Change {
+    let limit = gigabytes(server);
+    if dovecot.is_modern() {
+        Change::dovecot(&[], "quota_storage_size", format!("{limit}G"))
+    } else {
+        Change::dovecot(&["plugin"], "quota_rule", format!("*:storage={limit}G"))
+    }
+}
+
+/// The quota plugin, counting in Dovecot's own index.
+fn counted(dovecot: &Dovecot) -> Vec<Change> {
+    if dovecot.is_modern() {
+        return vec![
+            Change::dovecot(&["mail_plugins"], "quota", "yes"),
+            Change::dovecot(&["quota User quota"], "driver", "count"),
+        ];
+    }
+    // A protocol with plugins of its own does not have those of all.
+    let own = dovecot.values("mail_plugins");
+    let scopes = own.iter().filter(|value| !value.scope.is_empty() && !value.default);
+    let with = |plugins: &str| format!("{plugins} quota").trim_start().to_owned();
+    let narrower =
+        scopes.map(|value| Change::dovecot(&[value.scope.as_str()], "mail_plugins", with(value.value)));
+    let all = dovecot.setting("mail_plugins").unwrap_or_default();
+    [
+        Change::dovecot(&[], "mail_plugins", with(all)),
+        Change::dovecot(&["plugin"], "quota", "count:User quota"),
+        Change::dovecot(&["plugin"], "quota_vsizes", "yes"),
+    ]
+    .into_iter()
+    .chain(narrower)
+    .collect()
 }
 
 pub(super) static QTA_002: Check = Check {
@@ -180,8 +211,8 @@ fn qta_002(server: &Server<'_>) -> Judged {
                     format!("mail_plugins = {}", dovecot.setting("mail_plugins").unwrap_or_default()),
                 );
         let remedy = Remedy::new("Load the quota plugin and set a limit for everybody.")
-            .add("/etc/dovecot/conf.d/99-quota.conf", &["mail_plugins = $mail_plugins quota"])
-            .apply("doveadm reload")
+            .changes(counted(dovecot))
+            .change(limited(server, dovecot))
             .prove("doveadm quota get -A");
         return Ok(Outcome::from(finding.remedy(remedy)));
     }
@@ -304,11 +335,47 @@ fn qta_005(server: &Server<'_>) -> Judged {
     .all_seen(blind)
     .seen("doveconf -n", status);
     let remedy = Remedy::new("Let Dovecot say at RCPT TO whether there is room.")
-        .add("/etc/dovecot/conf.d/99-quota.conf", &["service quota-status {", "  executable = quota-status -p postfix", "  inet_listener {", "    address = 127.0.0.1", "    port = 65265", "  }", "}"])
-        .add("main.cf", &["smtpd_recipient_restrictions = ..., reject_unauth_destination, check_policy_service inet:127.0.0.1:65265"])
-        .apply("doveadm reload && postfix reload")
+        .changes(asked(server, dovecot, &targets))
         .prove("postconf -h smtpd_recipient_restrictions");
     Ok(Outcome::from(finding.remedy(remedy)))
+}
+
+/// quota-status, and port 25 asking it once the recipient is known to be ours.
+fn asked(server: &Server<'_>, dovecot: &Dovecot, targets: &[String]) -> Vec<Change> {
+    const SERVICE: &str = "service quota-status";
+    let mut changes = Vec::new();
+    if targets.is_empty() {
+        let answers = [
+            ("quota_status_success", "DUNNO"),
+            ("quota_status_nouser", "DUNNO"),
+            ("quota_status_overquota", "552 5.2.2 Mailbox is full"),
+        ];
+        let blocks: &[&str] = if dovecot.is_modern() { &[] } else { &["plugin"] };
+        changes.extend(answers.map(|(name, value)| Change::dovecot(blocks, name, value)));
+        let listener = [SERVICE, "inet_listener quota-status"];
+        changes.push(Change::dovecot(&[SERVICE], "executable", "quota-status -p postfix"));
+        changes.push(Change::dovecot(&[SERVICE], "client_limit", "1"));
+        changes.push(Change::dovecot(&listener, "address", "127.0.0.1"));
+        changes.push(Change::dovecot(&listener, "port", "65265"));
+    }
+    let at = match targets.first() {
+        None => "inet:127.0.0.1:65265".to_owned(),
+        Some(port) if port.starts_with(':') => format!("inet:127.0.0.1{port}"),
+        Some(socket) => format!("unix:private/{socket}"),
+    };
+    let service = format!("check_policy_service {at}");
+    changes.extend(lists_of_role(server, Role::Mx, "smtpd_recipient_restrictions", |list| {
+        // A policy service that is asked about foreign recipients would only cost time.
+        let refuses = list::pieces(list).iter().any(|piece| piece == "reject_unauth_destination");
+        let list = if refuses {
+            list.to_owned()
+        } else {
+            list::before(list, |piece| piece == "permit", "reject_unauth_destination")
+        };
+        let list = list::first(&list, "permit_mynetworks");
+        list::behind(&list, |piece| piece == "reject_unauth_destination", &service)
+    }));
+    changes
 }
 
 /// What restrictions would name quota-status by: its port, or its socket.

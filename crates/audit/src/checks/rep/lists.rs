@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 
 use super::in_use;
 use crate::check::pass;
-use crate::facts::{Deployment, Dns};
+use crate::facts::Dns;
+use crate::plan::Change;
+use crate::postfix::Service;
 use crate::records::dnsbl::{
     Effect, Meaning, Scope, Use, allows, broad, clean_test, gone, listed_test, meaning,
 };
@@ -23,39 +25,33 @@ fn edit(
     found: &[(&Use, &str)],
     instead: impl Fn(&Use) -> Option<String>,
 ) -> Remedy {
-    let dms = server.facts.about.deployment == Deployment::DockerMailserver;
     let places: BTreeSet<&str> = found.iter().map(|(_, place)| *place).collect();
     let mut remedy = Remedy::new(advice);
     for place in &places {
         let (parameter, at) = place.split_once(' ').unwrap_or((place, ""));
-        let at = at.trim_matches(['(', ')']);
-        let Some(old) = value_at(server, parameter, at) else { continue };
+        let Some((service, old)) = value_at(server, parameter, at.trim_matches(['(', ')'])) else { continue };
         let there = found.iter().filter(|(_, other)| other == place);
         let new = there
             .fold(entries(&old), |all, (list, _)| replaced(all, list, instead(list).as_deref()))
             .join(", ");
-        let (old, new) = (format!("{parameter} = {old}"), format!("{parameter} = {new}"));
-        remedy = match at.split([':', ' ']).next() {
-            // What stands in docker-mailserver's main.cf comes from its image; the volume's lines are put behind.
-            Some("main.cf") if dms => remedy.add("postfix-main.cf", &[&new]),
-            Some("master.cf") => remedy.edit("master.cf", &[&format!("-o {old}")], &[&format!("-o {new}")]),
-            _ => remedy.edit("main.cf", &[&old], &[&new]),
-        };
+        remedy = remedy.change(match service {
+            Some(service) => Change::overriding(service, parameter, new),
+            None => Change::parameter(parameter, new),
+        });
     }
     let parameter = places.first().and_then(|place| place.split(' ').next()).unwrap_or_default();
-    let apply = if dms { "docker compose up -d --force-recreate" } else { "postfix reload" };
-    remedy.apply(apply).prove(format!("postconf -h {parameter}"))
+    remedy.prove(format!("postconf -h {parameter}"))
 }
 
-/// The value that a place gives a parameter.
-fn value_at(server: &Server<'_>, parameter: &str, at: &str) -> Option<String> {
+/// The value that a place gives a parameter, with the service that it is an option of.
+fn value_at(server: &Server<'_>, parameter: &str, at: &str) -> Option<(Option<String>, String)> {
     let postfix = server.postfix().ok()?;
     let service = postfix.services().iter().find(|service| service.place() == at);
     let effective = match service {
         Some(service) => postfix.in_service(service, parameter),
         None => postfix.in_main(parameter),
     };
-    effective.ok().map(|effective| effective.value)
+    Some((service.map(Service::key), effective.ok()?.value))
 }
 
 /// The elements of a list; a restriction and its argument are one.

@@ -3,6 +3,8 @@
 use super::{internet_services, talks};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::MailService;
+use crate::plan::Change;
+use crate::plan::asking::{by_default, of_role};
 use crate::postfix::{Postfix, Role, Service, elements};
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity, Untold};
 
@@ -105,12 +107,15 @@ fn smt_024(server: &Server<'_>) -> Judged {
         return pass("errors slow a client down, and too many end its session");
     }
     let remedy = Remedy::new("Go back to Postfix's own values.")
-        .edit(
-            "/etc/postfix/main.cf",
-            &["smtpd_soft_error_limit = …", "smtpd_hard_error_limit = …", "smtpd_error_sleep_time = …"],
-            &[],
-        )
-        .apply("postfix reload")
+        .changes(by_default(
+            server,
+            &[
+                "smtpd_soft_error_limit",
+                "smtpd_hard_error_limit",
+                "smtpd_junk_command_limit",
+                "smtpd_error_sleep_time",
+            ],
+        ))
         .prove("postconf -h smtpd_soft_error_limit smtpd_hard_error_limit smtpd_error_sleep_time");
     Ok(finding.remedy(remedy).into())
 }
@@ -151,14 +156,9 @@ fn smt_025(server: &Server<'_>) -> Judged {
         return pass(format!("sending is limited on {}", shown.join(", ")));
     }
     let remedy = Remedy::new("Limit what one login sends in a policy service; a limit by address at least:")
-        .add(
-            "/etc/postfix/master.cf",
-            &[
-                "  -o smtpd_client_recipient_rate_limit=200   (below submission and submissions)",
-                "  -o smtpd_client_auth_rate_limit=20",
-            ],
-        )
-        .apply("postfix reload")
+        .changes(of_role(server, Role::Submission, "smtpd_client_message_rate_limit", "100"))
+        .changes(of_role(server, Role::Submission, "smtpd_client_recipient_rate_limit", "200"))
+        .changes(of_role(server, Role::Submission, "smtpd_client_auth_rate_limit", "20"))
         .prove("postconf -P '*/inet/smtpd_client_recipient_rate_limit'");
     Ok(finding
         .cause("smtpd_client_message_rate_limit, smtpd_client_recipient_rate_limit")
@@ -192,6 +192,13 @@ fn policy(postfix: &Postfix<'_>, service: &Service) -> Result<Option<String>, Un
     Ok(None)
 }
 
+/// What mailboxes take, at most 50 MB.
+fn fitting(postfix: &Postfix<'_>) -> u64 {
+    let limits = ["mailbox_size_limit", "virtual_mailbox_limit"].into_iter();
+    let set = limits.filter_map(|name| postfix.explicit(name)?.trim().parse::<u64>().ok());
+    set.filter(|limit| *limit > 0).fold(52_428_800, u64::min)
+}
+
 fn smt_026(server: &Server<'_>) -> Judged {
     let postfix = server.postfix()?;
     let whole = |parameter: &str| -> Result<(u64, String), Untold> {
@@ -221,14 +228,16 @@ fn smt_026(server: &Server<'_>) -> Judged {
         return pass(format!("message_size_limit = {message} ({place})"));
     }
     let remedy = Remedy::new("Give messages a limit that mailboxes take.")
-        .add("/etc/postfix/main.cf", &["message_size_limit = 52428800"])
-        .apply("postfix reload")
+        .changes([Change::parameter("message_size_limit", fitting(postfix).to_string())])
         .prove("postconf -h message_size_limit");
     let finding = Finding::new(Severity::Medium, "", "Messages may be larger than the server can keep")
         .cause(place)
         .all_seen(evidence);
     Ok(finding.remedy(remedy).into())
 }
+
+/// The header checks of submission.
+const HEADERS: &str = "/etc/postfix/submission_headers";
 
 fn smt_027(server: &Server<'_>) -> Judged {
     let postfix = server.postfix()?;
@@ -258,24 +267,25 @@ fn smt_027(server: &Server<'_>) -> Judged {
     }
     let modern = postfix.in_main("smtpd_hide_client_session").is_ok();
     let remedy = if modern {
-        Remedy::new("Hide the session of logged-in users.").add(
-            "/etc/postfix/master.cf",
-            &["  -o smtpd_hide_client_session=yes   (below submission and submissions)"],
-        )
+        Remedy::new("Hide the session of logged-in users.").changes(of_role(
+            server,
+            Role::Submission,
+            "smtpd_hide_client_session",
+            "yes",
+        ))
     } else {
         Remedy::new(
             "Take the line out behind submission alone: a cleanup service of its own with a header check.",
         )
-        .add(
-            "/etc/postfix/master.cf",
-            &[
-                "  -o cleanup_service_name=subcleanup   (below submission and submissions)",
-                "subcleanup unix n - y - 0 cleanup -o header_checks=pcre:/etc/postfix/submission_headers",
-            ],
-        )
-        .add("/etc/postfix/submission_headers", &["/^Received:.*with ESMTPSA/ IGNORE"])
+        .change(Change::lines(HEADERS, &[], &["/^Received:.*with ESMTPSA/ IGNORE"]))
+        .change(Change::Service {
+            service: "submission-cleanup/unix".to_owned(),
+            line: Some("submission-cleanup unix n - y - 0 cleanup".to_owned()),
+        })
+        .change(Change::overriding("submission-cleanup/unix", "header_checks", format!("regexp:{HEADERS}")))
+        .changes(of_role(server, Role::Submission, "cleanup_service_name", "submission-cleanup"))
     };
-    Ok(finding.remedy(remedy.apply("postfix reload")).into())
+    Ok(finding.remedy(remedy).into())
 }
 
 /// A header check behind a service that looks at Received lines.

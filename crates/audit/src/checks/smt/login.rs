@@ -3,6 +3,8 @@
 use super::{internet_services, talks};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::{Deployment, MailService, Talk};
+use crate::plan::asking::{everywhere, lists_of_role, of_role};
+use crate::plan::{Change, list};
 use crate::postfix::{Postfix, Role, Service, elements};
 use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
@@ -128,8 +130,7 @@ fn smt_004(server: &Server<'_>) -> Judged {
         };
     }
     let remedy = Remedy::new("Offer AUTH inside of TLS only.")
-        .add("/etc/postfix/main.cf", &["smtpd_tls_auth_only = yes"])
-        .apply("postfix reload")
+        .changes(everywhere(server, "smtpd_tls_auth_only", "yes"))
         .prove("postconf -h smtpd_tls_auth_only");
     Ok(finding.remedy(remedy).into())
 }
@@ -164,14 +165,26 @@ fn smt_005(server: &Server<'_>) -> Judged {
         return pass("port 25 offers no AUTH");
     }
     let remedy = Remedy::new("Let users log in on ports 465 and 587 alone; the log tells who still uses 25.")
-        .add("/etc/postfix/main.cf", &["smtpd_sasl_auth_enable = no"])
-        .add(
-            "/etc/postfix/master.cf",
-            &["  -o smtpd_sasl_auth_enable=yes   (below submission and submissions)"],
-        )
-        .apply("postfix reload")
+        .changes(on_submission_alone(server))
         .prove("postconf -P '*/inet/smtpd_sasl_auth_enable'");
     Ok(finding.remedy(remedy).into())
+}
+
+/// Login off in main.cf and on port 25; on for the submission services that have it from main.cf today.
+fn on_submission_alone(server: &Server<'_>) -> Vec<Change> {
+    const NAME: &str = "smtpd_sasl_auth_enable";
+    let Ok(postfix) = server.postfix() else { return Vec::new() };
+    let mut changes = vec![Change::parameter(NAME, "no")];
+    for service in postfix.smtpd() {
+        match (postfix.role(service), service.overridden(NAME)) {
+            (Role::Mx, Some(_)) => changes.push(Change::overriding(service.key(), NAME, "no")),
+            (Role::Submission, None) if postfix.is_on(service, NAME) == Ok(true) => {
+                changes.push(Change::overriding(service.key(), NAME, "yes"));
+            }
+            _ => {}
+        }
+    }
+    changes
 }
 
 /// Mechanisms that nobody should offer, and how bad each is.
@@ -219,8 +232,7 @@ fn smt_006(server: &Server<'_>) -> Judged {
         return pass("no withdrawn mechanism is offered");
     }
     let remedy = Remedy::new("Offer PLAIN and LOGIN, inside of TLS only.")
-        .add("/etc/dovecot/conf.d/10-auth.conf", &["auth_mechanisms = plain login"])
-        .apply("doveadm reload")
+        .change(Change::dovecot(&[], "auth_mechanisms", "plain login"))
         .prove("doveconf auth_mechanisms");
     Ok(finding.remedy(remedy).into())
 }
@@ -259,13 +271,38 @@ fn smt_018(server: &Server<'_>) -> Judged {
         return pass(format!("login and sender are compared on {}", services.join(", ")));
     }
     let remedy = Remedy::new("Say which login owns which addresses, and compare.")
-        .add("/etc/postfix/main.cf", &["smtpd_sender_login_maps = <the table of accounts and aliases>"])
-        .add("/etc/postfix/master.cf", &[
-            "  -o smtpd_sender_restrictions=reject_authenticated_sender_login_mismatch   (below submission and submissions)",
-        ])
-        .apply("postfix reload")
+        .changes(owners(server, postfix))
         .prove("postconf -P '*/inet/smtpd_sender_restrictions'");
     Ok(finding.remedy(remedy).into())
+}
+
+/// The table that says: a login owns the address that it is called by.
+const SELF: &str = "/etc/postfix/mailward_owners";
+
+/// Login and sender are compared on the submission services. Who owns what: whoever an alias leads to, and each login its own
+/// address.
+fn owners(server: &Server<'_>, postfix: &Postfix<'_>) -> Vec<Change> {
+    let by_address =
+        |accounts: &Vec<crate::facts::Account>| accounts.iter().all(|account| account.name.contains('@'));
+    let known = server.facts.accounts.known().is_some_and(by_address);
+    let mut changes = Vec::new();
+    if postfix.value("smtpd_sender_login_maps").unwrap_or_default().trim().is_empty() {
+        if !known {
+            return Vec::new();
+        }
+        let aliases = postfix.value("virtual_alias_maps").unwrap_or_default();
+        let maps = elements(&aliases).into_iter().filter(|map| map.contains(':')).map(str::to_owned);
+        let maps: Vec<_> = maps.chain([format!("regexp:{SELF}")]).collect();
+        changes.push(Change::lines(SELF, &[], &["/^(.+@.+)$/ $1"]));
+        changes
+            .push(Change::parameter("smtpd_sender_login_maps", format!("unionmap:{{{}}}", maps.join(", "))));
+    }
+    let mut compared = lists_of_role(server, Role::Submission, "smtpd_sender_restrictions", |list| {
+        let without = list::without(list, |piece| COMPARES.contains(&piece));
+        list::first(&without, "reject_authenticated_sender_login_mismatch")
+    });
+    changes.append(&mut compared);
+    changes
 }
 
 /// Why a login may send as anybody: nothing compares, it comes too late, or it has nothing to compare with.
@@ -320,8 +357,12 @@ fn smt_019(server: &Server<'_>) -> Judged {
     let judged = server.postfix().and_then(|postfix| unauthenticated(postfix, &mut finding));
     if !finding.evidence.is_empty() {
         let remedy = Remedy::new("Take mail of logged-in users alone.")
-            .add("/etc/postfix/master.cf", &["  -o smtpd_client_restrictions=permit_sasl_authenticated,reject   (below submission and submissions)"])
-            .apply("postfix reload")
+            .changes(of_role(
+                server,
+                Role::Submission,
+                "smtpd_client_restrictions",
+                "permit_sasl_authenticated,reject",
+            ))
             .prove("postconf -P '*/inet/smtpd_client_restrictions'");
         return Ok(finding.remedy(remedy).into());
     }
@@ -330,6 +371,18 @@ fn smt_019(server: &Server<'_>) -> Judged {
         Ok(0) if !told => not_applicable("there is no submission service"),
         _ => pass("every submission service refuses who is not logged in"),
     }
+}
+
+/// TLS before anything else, for each submission service that does not require it.
+fn required(server: &Server<'_>) -> Vec<Change> {
+    let Ok(postfix) = server.postfix() else { return Vec::new() };
+    let open =
+        submission(postfix).into_iter().filter(|service| postfix.tls_required(service) != Ok(Some(true)));
+    open.map(|service| match postfix.port(service) {
+        Some(465) => Change::overriding(service.key(), "smtpd_tls_wrappermode", "yes"),
+        _ => Change::overriding(service.key(), "smtpd_tls_security_level", "encrypt"),
+    })
+    .collect()
 }
 
 /// Services that take a stranger's mail to one of our own users; how many were asked.
@@ -388,8 +441,7 @@ fn smt_020(server: &Server<'_>) -> Judged {
     });
     if !finding.evidence.is_empty() {
         let remedy = Remedy::new("Require TLS before anything else.")
-            .add("/etc/postfix/master.cf", &["  -o smtpd_tls_security_level=encrypt   (below submission)"])
-            .apply("postfix reload")
+            .changes(required(server))
             .prove("postconf -P 'submission/inet/smtpd_tls_security_level'");
         return Ok(Outcome::from(finding.remedy(remedy)));
     }

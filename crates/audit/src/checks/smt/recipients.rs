@@ -3,6 +3,8 @@
 use super::{talks, trusted_source};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::{MailService, Tried};
+use crate::plan::Change;
+use crate::plan::asking::everywhere;
 use crate::postfix::restrictions::Verdict;
 use crate::postfix::{Class, Postfix, Role, Service, boolean};
 use crate::{Check, Finding, Judged, Remedy, Server, Severity, Untold};
@@ -166,10 +168,17 @@ fn smt_021(server: &Server<'_>) -> Judged {
         return pass("recipients that do not exist are refused while the client waits");
     }
     let remedy = Remedy::new("Let Postfix know every recipient, so that it refuses the others.")
-        .add("/etc/postfix/main.cf", &["smtpd_reject_unlisted_recipient = yes"])
-        .apply("postfix reload")
+        .changes(listed(server))
         .prove("postmap -q nobody-here@<your domain> <your table of mailboxes>");
     Ok(finding.remedy(remedy).into())
+}
+
+/// The check of recipients switched on; what recipients there are, is another matter.
+fn listed(server: &Server<'_>) -> Vec<Change> {
+    const NAME: &str = "smtpd_reject_unlisted_recipient";
+    let Ok(postfix) = server.postfix() else { return Vec::new() };
+    let off = port_25(postfix).is_some_and(|service| postfix.is_on(service, NAME) == Ok(false));
+    if off { everywhere(server, NAME, "yes") } else { Vec::new() }
 }
 
 /// Settings on port 25 because of which unknown recipients are taken.

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::{internet_services, talks, trusted_source};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::{MailService, Talk, Tried};
+use crate::plan::asking::lists;
+use crate::plan::list;
 use crate::postfix::restrictions::{Doubt, Request, Ruling, Verdict};
 use crate::postfix::{Class, Origin, Postfix, Role, Service, elements};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity};
@@ -135,7 +137,7 @@ fn smt_001(server: &Server<'_>) -> Judged {
             Finding::new(Severity::Critical, "", "The server takes mail from strangers for strangers")
                 .cause(cause)
                 .all_seen(evidence)
-                .remedy(closed());
+                .remedy(closed(server));
         return Ok(finding.into());
     }
     match of_postfix {
@@ -149,13 +151,24 @@ fn smt_001(server: &Server<'_>) -> Judged {
     }
 }
 
-fn closed() -> Remedy {
+fn closed(server: &Server<'_>) -> Remedy {
     Remedy::new("Let only own networks and logged-in users relay, and take overrides of it out of master.cf.")
-        .add("/etc/postfix/main.cf", &[
-            "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
-        ])
-        .apply("postfix reload")
+        .changes(lists(server, "smtpd_relay_restrictions", refusing))
         .prove("postconf -h smtpd_relay_restrictions")
+}
+
+/// A list that ends in the refusal of foreign recipients, and in which nothing lets everybody pass before.
+fn refusing(list: &str) -> String {
+    const OPEN: [&str; 4] = ["permit", "permit_mx_backup", "permit_naked_ip_address", "check_relay_domains"];
+    let refuses = |piece: &str| {
+        ["reject", "defer", "reject_unauth_destination", "defer_unauth_destination"].contains(&piece)
+    };
+    let closed = list::without(list, |piece| OPEN.contains(&piece));
+    if list::pieces(&closed).iter().any(|piece| refuses(piece)) {
+        closed
+    } else {
+        list::behind(&closed, |_| false, "reject_unauth_destination")
+    }
 }
 
 /// Foreign recipients that were taken on port 25, from an address that the server does not trust.
@@ -296,8 +309,11 @@ fn smt_003(server: &Server<'_>) -> Judged {
         return pass(format!("relay_domains names {known} domains, and no list permits by MX"));
     }
     let remedy = Remedy::new("Name exactly the domains that are relayed for.")
-        .add("/etc/postfix/main.cf", &["relay_domains ="])
-        .apply("postfix reload")
+        .changes(lists(server, "relay_domains", |list| list::without(list, is_too_wide)))
+        .changes(lists(server, "smtpd_relay_restrictions", refusing))
+        .changes(lists(server, "smtpd_recipient_restrictions", |list| {
+            list::without(list, |piece| piece == "permit_mx_backup")
+        }))
         .prove("postconf -h relay_domains");
     Ok(finding.cause(relay.place).remedy(remedy).into())
 }
@@ -346,10 +362,19 @@ fn smt_030(server: &Server<'_>) -> Judged {
         .cause(cause)
         .all_seen(evidence);
     let remedy = Remedy::new("Trust this host alone; whoever else sends through it logs in.")
-        .add("/etc/postfix/main.cf", &["mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128"])
-        .apply("postfix reload")
+        .changes(lists(server, "mynetworks", own_networks))
         .prove("postconf -h mynetworks");
     Ok(Outcome::from(finding.remedy(remedy)))
+}
+
+/// The networks that may be trusted, and this host in any case.
+fn own_networks(list: &str) -> String {
+    let wide = |piece: &str| {
+        let network = piece.replace(['[', ']'], "").parse::<mailward_model::Network>();
+        network.is_ok_and(|network| too_wide(&network).is_some())
+    };
+    let kept = list::without(list, wide);
+    if kept.is_empty() { "127.0.0.0/8, [::ffff:127.0.0.0]/104, [::1]/128".to_owned() } else { kept }
 }
 
 /// Why a network is too wide to be trusted, and how bad that is. An own public address, a loopback network and a

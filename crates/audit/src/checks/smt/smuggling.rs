@@ -3,6 +3,7 @@
 use super::{internet_services, talks};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::{MailService, Trial};
+use crate::plan::asking::everywhere;
 use crate::postfix::{Networks, Postfix, Service, elements};
 use crate::{Check, Evidence, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
@@ -147,8 +148,7 @@ fn by_settings(server: &Server<'_>) -> Judged {
         return pass(shown);
     }
     let remedy = Remedy::new("Take bare newlines for what they are, from everybody.")
-        .add("/etc/postfix/main.cf", &["smtpd_forbid_bare_newline = normalize"])
-        .apply("postfix reload")
+        .changes(everywhere(server, "smtpd_forbid_bare_newline", "normalize"))
         .prove("postconf -h smtpd_forbid_bare_newline");
     Ok(finding.remedy(remedy).into())
 }
@@ -161,8 +161,7 @@ fn smt_015(server: &Server<'_>) -> Judged {
         }
         Ok(effective) => {
             let remedy = Remedy::new("Replace stray line ends by blanks.")
-                .add("/etc/postfix/main.cf", &["cleanup_replace_stray_cr_lf = yes"])
-                .apply("postfix reload")
+                .changes(everywhere(server, "cleanup_replace_stray_cr_lf", "yes"))
                 .prove("postconf -h cleanup_replace_stray_cr_lf");
             let finding =
                 Finding::new(Severity::Medium, "", "Stray line ends are passed on to other servers")
@@ -227,8 +226,7 @@ fn smt_016(server: &Server<'_>) -> Judged {
         return pass("who does not wait for answers is refused");
     }
     let remedy = Remedy::new("Refuse commands that come before the answer to the one before.")
-        .add("/etc/postfix/main.cf", &["smtpd_forbid_unauth_pipelining = yes"])
-        .apply("postfix reload")
+        .changes(everywhere(server, "smtpd_forbid_unauth_pipelining", "yes"))
         .prove("postconf -h smtpd_forbid_unauth_pipelining");
     Ok(finding.remedy(remedy).into())
 }

@@ -3,7 +3,9 @@
 use super::{internet_services, talks, trusted_source};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::{MailService, Talk};
-use crate::postfix::{Kind, Networks, Origin, Postfix, Service, elements};
+use crate::plan::asking::{everywhere, lists, lists_of_role};
+use crate::plan::{Change, list};
+use crate::postfix::{Kind, Networks, Origin, Postfix, Role, Service, elements};
 use crate::{Check, Finding, Judged, Remedy, Server, Severity, Untold};
 
 pub(super) static SMT_007: Check = Check {
@@ -149,8 +151,7 @@ fn smt_007(server: &Server<'_>) -> Judged {
         return pass("VRFY is refused");
     }
     let remedy = Remedy::new("Switch VRFY off.")
-        .add("/etc/postfix/main.cf", &["disable_vrfy_command = yes"])
-        .apply("postfix reload")
+        .changes(everywhere(server, "disable_vrfy_command", "yes"))
         .prove("postconf -h disable_vrfy_command");
     Ok(finding.remedy(remedy).into())
 }
@@ -190,13 +191,16 @@ fn smt_008(server: &Server<'_>) -> Judged {
         return pass("EXPN and ETRN are refused");
     }
     let remedy = Remedy::new("Refuse ETRN, and do not offer it.")
-        .add(
-            "/etc/postfix/main.cf",
-            &["smtpd_etrn_restrictions = reject", "smtpd_discard_ehlo_keywords = etrn, silent-discard"],
-        )
-        .apply("postfix reload")
+        .changes(everywhere(server, "smtpd_etrn_restrictions", "reject"))
+        .changes(lists(server, "smtpd_discard_ehlo_keywords", |list| with_keywords(list, "etrn")))
         .prove("postconf -h smtpd_etrn_restrictions");
     Ok(finding.remedy(remedy).into())
+}
+
+/// Keywords that EHLO does not offer, without a line in the log each time.
+fn with_keywords(list: &str, keyword: &str) -> String {
+    let silent = list::behind(list, |_| false, "silent-discard");
+    list::behind(&silent, |_| false, keyword)
 }
 
 fn smt_009(server: &Server<'_>) -> Judged {
@@ -233,11 +237,8 @@ fn smt_009(server: &Server<'_>) -> Judged {
         return pass("nobody but single trusted hosts may use XCLIENT and XFORWARD");
     }
     let remedy = Remedy::new("Name your own proxies and filters alone.")
-        .add(
-            "/etc/postfix/main.cf",
-            &["smtpd_authorized_xclient_hosts =", "smtpd_authorized_xforward_hosts ="],
-        )
-        .apply("postfix reload")
+        .changes(everywhere(server, "smtpd_authorized_xclient_hosts", ""))
+        .changes(everywhere(server, "smtpd_authorized_xforward_hosts", ""))
         .prove("postconf -h smtpd_authorized_xclient_hosts smtpd_authorized_xforward_hosts");
     Ok(finding.remedy(remedy).into())
 }
@@ -344,8 +345,7 @@ fn smt_011(server: &Server<'_>) -> Judged {
         return pass(format!("the greeting is: {}", told.unwrap_or_default()));
     }
     let remedy = Remedy::new("Greet with the name alone.")
-        .add("/etc/postfix/main.cf", &["smtpd_banner = $myhostname ESMTP"])
-        .apply("postfix reload")
+        .changes(everywhere(server, "smtpd_banner", "$myhostname ESMTP"))
         .prove("postconf -h smtpd_banner");
     Ok(finding.remedy(remedy).into())
 }
@@ -446,13 +446,21 @@ fn smt_013(server: &Server<'_>) -> Judged {
         return pass("HELO is required, and must be a name");
     }
     let remedy = Remedy::new("Require HELO, and refuse what is no name.")
-        .add("/etc/postfix/main.cf", &[
-            "smtpd_helo_required = yes",
-            "smtpd_helo_restrictions = permit_mynetworks, reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname",
-        ])
-        .apply("postfix reload")
+        .changes(everywhere(server, "smtpd_helo_required", "yes"))
+        .changes(helo_checked(server))
         .prove("postconf -h smtpd_helo_required smtpd_helo_restrictions");
     Ok(finding.remedy(remedy).into())
+}
+
+/// The rules for HELO behind what lets own clients pass.
+fn helo_checked(server: &Server<'_>) -> Vec<Change> {
+    lists_of_role(server, Role::Mx, "smtpd_helo_restrictions", |list| {
+        let mut list = list::first(list, "permit_mynetworks");
+        for rule in ["reject_invalid_helo_hostname", "reject_non_fqdn_helo_hostname"] {
+            list = list::before(&list, |piece| piece == "permit", rule);
+        }
+        list
+    })
 }
 
 /// Services on port 25 that do not require HELO; how many were looked at.
@@ -524,12 +532,12 @@ fn smt_028(server: &Server<'_>) -> Judged {
     let (place, seen) = seen.unwrap_or_else(|| {
         ("smtpd_discard_ehlo_keywords".to_owned(), "DSN is not among the discarded keywords".to_owned())
     });
-    let remedy = Remedy::new("Do not offer DSN on port 25.")
-        .add(
-            "/etc/postfix/master.cf",
-            &["  -o smtpd_discard_ehlo_keywords=silent-discard,dsn   (below smtp)"],
-        )
-        .apply("postfix reload");
+    let remedy = Remedy::new("Do not offer DSN on port 25.").changes(lists_of_role(
+        server,
+        Role::Mx,
+        "smtpd_discard_ehlo_keywords",
+        |list| with_keywords(list, "dsn"),
+    ));
     let finding = Finding::new(Severity::Info, "", "Strangers get delivery reports for mail that arrived")
         .seen(place, seen);
     Ok(finding.remedy(remedy).into())

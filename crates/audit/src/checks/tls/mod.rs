@@ -10,7 +10,9 @@ mod versions;
 use std::collections::BTreeSet;
 
 use crate::check::{could_not_tell, not_applicable};
-use crate::facts::{Deployment, Fetched, Known, MailProtocol, TlsPort};
+use crate::facts::{Fetched, Known, MailProtocol, TlsPort};
+use crate::plan::Change;
+use crate::plan::asking::everywhere;
 use crate::{Check, Evidence, Finding, Judged, NotYet, Outcome, Remedy, Server, Severity, Untold};
 
 /// The checks, by id.
@@ -164,36 +166,24 @@ pub(crate) fn remedy<'a>(
     edits(server, id, smtp.contains(&true), smtp.contains(&false), fix)
 }
 
-/// What to do: edits for Postfix, for Dovecot, or for both.
+/// What to do: changes of Postfix, of Dovecot, or of both.
 pub(crate) fn edits(server: &Server<'_>, id: &str, postfix: bool, dovecot: bool, fix: Fix) -> Remedy {
-    let dms = server.facts.about.deployment == Deployment::DockerMailserver;
-    let (main_cf, dovecot_conf) = match dms {
-        true => ("docker-data/dms/config/postfix-main.cf", "docker-data/dms/config/dovecot.cf"),
-        false => ("/etc/postfix/main.cf", "/etc/dovecot/local.conf"),
-    };
-    let mut remedy = Remedy::new(fix.advice);
-    let mut apply = Vec::new();
-    if postfix && !fix.postfix.is_empty() {
-        remedy = remedy.add(main_cf, fix.postfix);
-        apply.push("postfix reload");
-    }
-    if dovecot && !fix.dovecot.is_empty() {
-        let lines: Vec<_> =
-            fix.dovecot.iter().map(|(name, value)| dovecot_line(server, name, value)).collect();
-        remedy = remedy.add(dovecot_conf, &lines.iter().map(String::as_str).collect::<Vec<_>>());
-        apply.push("doveadm reload");
-    }
-    let apply = if dms && !apply.is_empty() {
-        "docker compose up -d --force-recreate".to_owned()
-    } else {
-        apply.join(" && ")
-    };
-    remedy.apply(apply).prove(format!("mailward audit --only {id}"))
+    let of_postfix = fix.postfix.iter().filter(|_| postfix).filter_map(|line| line.split_once('='));
+    let of_postfix = of_postfix.flat_map(|(name, value)| everywhere(server, name.trim(), value.trim()));
+    let of_dovecot = fix.dovecot.iter().filter(|_| dovecot);
+    let of_dovecot = of_dovecot.map(|(name, value)| dovecot_setting(server, name, value));
+    Remedy::new(fix.advice)
+        .changes(of_postfix)
+        .changes(of_dovecot)
+        .prove(format!("mailward audit --only {id}"))
 }
 
 /// A setting of Dovecot, given in the words of 2.4, in those of the version that is here.
-fn dovecot_line(server: &Server<'_>, name: &str, value: &str) -> String {
-    server.dovecot().map_or_else(|_| format!("{name} = {value}"), |dovecot| dovecot.spelled(name, value))
+fn dovecot_setting(server: &Server<'_>, name: &str, value: &str) -> Change {
+    match server.dovecot() {
+        Ok(dovecot) => dovecot.change::<&str>(&[], name, value),
+        Err(_) => Change::dovecot(&[], name, value),
+    }
 }
 
 pub(crate) fn evidence(place: &str, seen: &str) -> Evidence {

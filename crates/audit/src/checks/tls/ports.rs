@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Fix, edits, evidence, listed, looked, places, upper};
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::{Known, MailProtocol, TlsPort, TlsVersion};
+use crate::plan::Change;
 use crate::postfix::{Role, Service};
 use crate::{Check, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
@@ -167,16 +168,24 @@ fn tls_030(server: &Server<'_>) -> Judged {
     let mut remedy =
         Remedy::new("Open the ports that begin with TLS, and tell users to use them.").prove("ss -ltn");
     if missing.iter().any(|(_, new, _)| *new == 465) {
-        let lines = [
-            "submissions inet n - y - - smtpd",
-            "  -o smtpd_tls_wrappermode=yes",
-            "  -o smtpd_sasl_auth_enable=yes",
-            "  -o smtpd_client_restrictions=permit_sasl_authenticated,reject",
-        ];
-        remedy = remedy.add("/etc/postfix/master.cf", &lines).apply("postfix reload");
+        remedy = remedy
+            .change(Change::Service {
+                service: "submissions/inet".to_owned(),
+                line: Some("submissions inet n - y - - smtpd".to_owned()),
+            })
+            .changes(SUBMISSIONS.map(|(name, value)| Change::overriding("submissions/inet", name, value)));
     }
     Ok(finding.remedy(remedy).into())
 }
+
+/// What the service on port 465 differs in from the one on 25.
+const SUBMISSIONS: [(&str, &str); 5] = [
+    ("syslog_name", "postfix/submissions"),
+    ("smtpd_tls_wrappermode", "yes"),
+    ("smtpd_sasl_auth_enable", "yes"),
+    ("smtpd_client_restrictions", "permit_sasl_authenticated,reject"),
+    ("smtpd_relay_restrictions", "permit_sasl_authenticated,reject"),
+];
 
 fn tls_031(server: &Server<'_>) -> Judged {
     let postfix = server.postfix()?;
@@ -215,7 +224,9 @@ fn tls_032(server: &Server<'_>) -> Judged {
         let finding = finding.all_seen(
             plain.iter().map(|(port, said)| evidence(&port.place(), &format!("`{said}` in the clear"))),
         );
-        return Ok(finding.remedy(wrap()).into());
+        let remedy =
+            Remedy::new("Have the service begin with TLS.").prove("openssl s_client -connect localhost:465");
+        return Ok(finding.remedy(remedy).into());
     }
     if !implicit.is_empty() && implicit.iter().all(|port| port.offered == Known::Is(true)) {
         return pass(format!("TLS begins with the first byte at {}", places(implicit.into_iter())));
@@ -232,13 +243,12 @@ fn tls_032(server: &Server<'_>) -> Judged {
     let summary = format!("{} does not begin with TLS.", upper(&postfix.label(service)));
     let finding =
         Finding::new(Severity::High, "port 465", summary).cause(written.clone()).seen(mode.place, written);
-    Ok(finding.remedy(wrap()).into())
+    Ok(finding.remedy(wrap(service)).into())
 }
 
-fn wrap() -> Remedy {
+fn wrap(service: &Service) -> Remedy {
     Remedy::new("Have the service begin with TLS.")
-        .add("/etc/postfix/master.cf", &["  -o smtpd_tls_wrappermode=yes"])
-        .apply("postfix reload")
+        .change(Change::overriding(service.key(), "smtpd_tls_wrappermode", "yes"))
         .prove("openssl s_client -connect localhost:465")
 }
 

@@ -11,12 +11,8 @@ pub(super) fn set(file: &str, text: &str, blocks: &[String], name: &str, value: 
     let mut marked = Marked::read(Text::read(text));
     readable(file, &marked)?;
     let mut tree = Block::parse(&marked.own.to_string());
-    let block = blocks.iter().fold(&mut tree, inner);
-    let mut settings = block.settings.iter_mut().filter(|(known, _)| known == name);
-    match settings.next() {
-        Some((_, now)) if now == value && marked.is_last() => return Ok(Text::read(text)),
-        Some((_, now)) => value.clone_into(now),
-        None => block.settings.push((name.to_owned(), value.to_owned())),
+    if !put(&mut tree, blocks, name, value) && marked.is_last() {
+        return Ok(Text::read(text));
     }
     let mut own = marked.own.take(0..0);
     write(&tree, 0, &mut own);
@@ -25,6 +21,17 @@ pub(super) fn set(file: &str, text: &str, blocks: &[String], name: &str, value: 
         marked.to_end();
     }
     Ok(marked.into_text())
+}
+
+/// Sets a setting in a tree; whether that made a difference.
+pub(crate) fn put(tree: &mut Block, blocks: &[String], name: &str, value: &str) -> bool {
+    let block = blocks.iter().fold(tree, inner);
+    match block.settings.iter_mut().rev().find(|(known, _)| known == name) {
+        Some((_, now)) if now == value => return false,
+        Some((_, now)) => value.clone_into(now),
+        None => block.settings.push((name.to_owned(), value.to_owned())),
+    }
+    true
 }
 
 /// Our part is written anew, so a line in it that is not understood would be lost.
@@ -41,7 +48,7 @@ fn readable(file: &str, marked: &Marked) -> Result<(), Clash> {
 
 /// The section of a title in a block; a new one if there is none.
 fn inner<'a>(block: &'a mut Block, title: &String) -> &'a mut Block {
-    let at = block.blocks.iter().position(|known| known.title() == *title).unwrap_or_else(|| {
+    let at = block.blocks.iter().rposition(|known| known.title() == *title).unwrap_or_else(|| {
         let (kind, name) = title.split_once(' ').unwrap_or((title, ""));
         let (kind, name) = (kind.to_owned(), name.to_owned());
         block.blocks.push(Block { kind, name, ..Block::default() });

@@ -94,6 +94,13 @@ fn anew(file: &str, mut text: Text, lines: &[usize], line: &str) -> Result<Text,
     Ok(replaced(text, cut))
 }
 
+/// The words of a service without its overrides.
+pub(super) fn line_of(text: &Text, service: &str) -> Option<Vec<String>> {
+    let lines = find(text, service)?;
+    let (plain, _) = told(words("master.cf", text, &lines).ok()?);
+    Some(plain.into_iter().map(|word| word.text).collect())
+}
+
 /// The lines of a service; of the last one, where there are several.
 fn find(text: &Text, service: &str) -> Option<Vec<usize>> {
     all(text, service).pop()

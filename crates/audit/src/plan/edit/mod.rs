@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Change;
+pub(crate) use dovecot::{put, quoted};
 use text::Text;
 
 /// How a file is written.
@@ -124,6 +125,11 @@ pub fn rewrite(format: Format, file: &str, text: Option<&str>, change: &Change) 
         (Change::Access { .. }, _) => Text::read(text),
     };
     Ok(edited.to_string())
+}
+
+/// The words of a service's line in master.cf, without its overrides.
+pub(crate) fn service_words(text: &str, service: &str) -> Option<Vec<String>> {
+    master_cf::line_of(&Text::read(text), service)
 }
 
 /// What is written is one line: an end of line in it would begin another one, which nobody asked for.

@@ -23,11 +23,11 @@ pub(super) fn set(format: Format, mut text: Text, section: &str, name: &str, val
             Some(last) if value_of(format, text.line(last), name) == Some(value) => {}
             Some(last) => {
                 own.extend(continued(format, &text, last));
-                text.set(last, written(format, name, value));
+                text.set(last, format.line(name, value));
             }
             None => {
                 let at = end(format, &text, &part);
-                text.insert(at, [written(format, name, value)]);
+                text.insert(at, [format.line(name, value)]);
             }
         }
     }
@@ -51,7 +51,12 @@ fn value_of<'a>(format: Format, line: &'a str, name: &str) -> Option<&'a str> {
         _ => line.strip_prefix(name)?.trim_start().strip_prefix('=')?,
     };
     let rest = rest.trim();
-    Some(if format == Format::Statements { rest.strip_suffix(';').unwrap_or(rest).trim_end() } else { rest })
+    if format != Format::Statements {
+        return Some(rest);
+    }
+    // A statement that goes on in the next line stays; one behind it wins.
+    let statement = rest.rsplit_once('#').map_or(rest, |(statement, _)| statement).trim_end();
+    statement.strip_suffix(';').or_else(|| rest.strip_suffix(';')).map(str::trim_end)
 }
 
 /// The lines that continue a line: in files with sections those that begin with a blank.
@@ -65,11 +70,14 @@ fn continued(format: Format, text: &Text, at: usize) -> Vec<usize> {
         .collect()
 }
 
-fn written(format: Format, name: &str, value: &str) -> String {
-    match format {
-        Format::Words => format!("{name} {value}").trim_end().to_owned(),
-        Format::Statements => format!("{name} = {value};"),
-        _ => format!("{name} = {value}").trim_end().to_owned(),
+impl Format {
+    /// How a setting is written.
+    pub(crate) fn line(self, name: &str, value: &str) -> String {
+        match self {
+            Self::Words => format!("{name} {value}").trim_end().to_owned(),
+            Self::Statements => format!("{name} = {value};"),
+            _ => format!("{name} = {value}").trim_end().to_owned(),
+        }
     }
 }
 

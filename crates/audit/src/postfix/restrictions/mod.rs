@@ -10,6 +10,7 @@ mod walk;
 
 use std::net::IpAddr;
 
+pub(crate) use rule::takes_argument;
 pub use rule::{Rule, rules};
 
 use super::{Postfix, Service, elements};

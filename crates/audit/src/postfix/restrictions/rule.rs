@@ -116,9 +116,7 @@ pub fn rules(list: &str) -> Vec<Rule> {
         let (name, argument) = if word.contains(':') {
             // A table alone stands for the list's own kind of look-up.
             ("check_access".to_owned(), Some(word.to_owned()))
-        } else if name.ends_with("_access")
-            || WITH_ARGUMENT.contains(&name.as_str()) && name != "reject_maps_rbl"
-        {
+        } else if takes_argument(&name) {
             (name, words.next().map(str::to_owned))
         } else {
             (name, None)
@@ -127,6 +125,11 @@ pub fn rules(list: &str) -> Vec<Rule> {
         only_warns = false;
     }
     rules
+}
+
+/// Whether the word after a rule's name belongs to it.
+pub(crate) fn takes_argument(name: &str) -> bool {
+    name.ends_with("_access") || WITH_ARGUMENT.contains(&name) && name != "reject_maps_rbl"
 }
 
 impl fmt::Display for Rule {

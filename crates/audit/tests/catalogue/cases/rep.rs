@@ -1,6 +1,7 @@
 //! Cases of the reputation family.
 
 use mailward_audit::facts::{Answer, Known, Queue, Queued};
+use mailward_audit::plan::Layout;
 use mailward_audit::{Facts, Outcome, Server, Severity, find};
 
 use super::dns::{but, with, zone};
@@ -50,9 +51,10 @@ fn the_remedy_is_the_whole_setting() {
     );
     let Some((_, check)) = find("REP-006") else { panic!("REP-006") };
     let Ok(Outcome::Fail(findings)) = (check.judge)(&Server::new(&facts)) else { panic!("passes") };
-    let edits: Vec<_> = findings.iter().flat_map(|finding| &finding.remedy.edits).collect();
+    let (server, layout) = (Server::new(&facts), Layout::of(&facts));
+    let edits: Vec<_> = findings.iter().flat_map(|finding| finding.remedy.shown(&layout, &server)).collect();
     let [edit] = edits.as_slice() else { panic!("{edits:?}") };
-    assert_eq!(edit.target, "main.cf");
+    assert_eq!(edit.target, "/etc/postfix/main.cf");
     assert_eq!(
         edit.add,
         ["smtpd_client_restrictions = permit_mynetworks, reject_rbl_client zen.spamhaus.org=127.0.0.[2..11]"]
