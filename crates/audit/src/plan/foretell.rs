@@ -30,6 +30,7 @@ pub fn foretold<'a>(facts: &Facts, layout: &Layout, changes: impl IntoIterator<I
             }
             Change::Service { .. } => say(&mut after, "postconf -M", Format::MasterCf, change),
             Change::Dovecot { blocks, name, value } => {
+                after.said.remove("doveadm quota get -A");
                 if let Some(said) = heard(&mut after, "doveconf -n") {
                     said.stdout = crate::dovecot::with(&said.stdout, blocks, name, value);
                 }
@@ -62,6 +63,12 @@ fn write(facts: &mut Facts, layout: &Layout, change: &Change) {
     let Some(path) = layout.file(change) else { return };
     if matches!(change, Change::Access { .. }) {
         return;
+    }
+    // docker-mailserver copies files of its volume into the container.
+    if let Change::Setting { file, .. } | Change::Lines { file, .. } = change
+        && *file != path
+    {
+        edit(facts, file, layout.format(change), change);
     }
     let makes = matches!(change, Change::Lines { .. } | Change::Setting { .. } | Change::Dovecot { .. });
     if makes && !matches!(facts.files.get(&path), Some(Known::Is(_))) {

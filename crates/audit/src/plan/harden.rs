@@ -208,7 +208,8 @@ fn for_hoster(name: &str, value: &str) -> String {
 fn is_foretold(layout: &Layout, change: &Change) -> bool {
     let sections = matches!(change, Change::Setting { .. }) && layout.format(change) == Format::Sections;
     let asked = [Program::Fail2ban, Program::Rspamd, Program::Clamav, Program::Systemd, Program::Rsyslog];
-    !sections && !asked.contains(&layout.program(change))
+    let variable = matches!(change, Change::Variable { .. });
+    !sections && !variable && !asked.contains(&layout.program(change))
 }
 
 /// Whether a check finds the same again.

@@ -74,3 +74,57 @@ fn is_list(name: &str) -> bool {
         ["_restrictions", "_keywords", "_ciphers", "_milters", "_checks", "_sites", "_maps", "networks"];
     ends.iter().any(|end| name.ends_with(end)) || name == "mail_plugins"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Facts;
+
+    #[track_caller]
+    fn check(one: &Change, other: &Change, both: Option<&Change>) {
+        let facts = Facts::default();
+        let server = Server::new(&facts);
+        assert_eq!(of_both(&server, one, other).as_ref(), both);
+        if let Some(both) = both {
+            assert_eq!(of_both(&server, both, other).as_ref(), Some(both), "again");
+        }
+    }
+
+    #[test]
+    fn the_stricter_of_two_values_holds() {
+        let limit = |value: &str| Change::parameter("smtpd_client_auth_rate_limit", value);
+        check(&limit("20"), &limit("100"), Some(&limit("20")));
+        check(&limit("0"), &limit("100"), Some(&limit("100")));
+        let ssl = |value: &str| Change::dovecot(&[], "ssl", value);
+        check(&ssl("yes"), &ssl("required"), Some(&ssl("required")));
+        let level = |value: &str| Change::overriding("smtp/inet", "smtpd_tls_security_level", value);
+        check(&level("encrypt"), &level("may"), Some(&level("encrypt")));
+    }
+
+    #[test]
+    fn lists_have_what_both_put_in() {
+        let list = |value: &str| Change::parameter("smtpd_recipient_restrictions", value);
+        check(&list("a, b"), &list("c"), Some(&list("c, a, b")));
+    }
+
+    #[test]
+    fn permissions_are_what_both_leave() {
+        let mode = |mode| Change::mode("/x", mode);
+        check(&mode(0o750), &mode(0o640), Some(&mode(0o640)));
+        check(&mode(0o604), &mode(0o640), Some(&mode(0o600)));
+        let of = |owner: &str| Change::Access {
+            file: "/x".to_owned(),
+            mode: None,
+            owner: Some(owner.to_owned()),
+            group: None,
+        };
+        check(&of("root"), &of("vmail"), None);
+    }
+
+    #[test]
+    fn what_has_no_order_is_a_persons_choice() {
+        let name = |value: &str| Change::parameter("myhostname", value);
+        check(&name("a.example"), &name("b.example"), None);
+        check(&Change::unset("myhostname"), &name("b.example"), None);
+    }
+}

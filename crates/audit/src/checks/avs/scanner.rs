@@ -290,15 +290,25 @@ fn has_word(text: &str, word: &str) -> bool {
 
 fn passing(place: &str, seen: &str, kinds: &[&str]) -> Finding {
     let rule = format!("new_RE( qr'.\\.({})$'i )", DANGEROUS.join("|"));
+    let remedy = Remedy::new("Ban what runs programs.");
+    let remedy = if place.starts_with("rspamadm") {
+        remedy.change(Change::setting("/etc/rspamd/local.d/mime_types.conf", "", "enabled", "true"))
+    } else if place == "/etc/amavis/conf.d" || place.contains("/20-debian_defaults:") {
+        remedy.change(Change::setting(USER, "", BANNED, rule))
+    } else {
+        // The operator's own list would be lost.
+        remedy.add(USER, &[&format!("{BANNED} = {rule};")])
+    };
     Finding::new(Severity::Medium, "", format!("Attachments that run programs pass: {}", kinds.join(", ")))
-        .cause("$banned_filename_re")
+        .cause(BANNED)
         .seen(place, seen)
-        .remedy(
-            Remedy::new("Ban what runs programs.")
-                .change(Change::setting("/etc/amavis/conf.d/50-user", "", "$banned_filename_re", rule))
-                .prove("grep BANNED /var/log/mail.log"),
-        )
+        .remedy(remedy.prove("grep BANNED /var/log/mail.log"))
 }
+
+/// The operator's own file of amavis, the last one to be read.
+const USER: &str = "/etc/amavis/conf.d/50-user";
+/// What amavis bans by name.
+const BANNED: &str = "$banned_filename_re";
 
 pub(crate) static AVS_006: Check = Check {
     id: "AVS-006",

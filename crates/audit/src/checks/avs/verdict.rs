@@ -343,12 +343,10 @@ fn avs_015(server: &Server<'_>) -> Judged {
         }
     }
     if !seen.is_empty() {
-        let remedy = Remedy::new("Name the networks that are yours.").change(Change::setting(
-            "/etc/amavis/conf.d/50-user",
-            "",
-            "@mynetworks",
-            "qw( 127.0.0.0/8 [::1] )",
-        ));
+        let of_amavis = seen.iter().any(|seen| seen.seen.starts_with("@mynetworks"));
+        let own = "qw( 127.0.0.0/8 [::1] )";
+        let own = of_amavis.then(|| Change::setting("/etc/amavis/conf.d/50-user", "", "@mynetworks", own));
+        let remedy = Remedy::new("Name the networks that are yours.").changes(own);
         let summary = "The filter takes the whole Internet for its own network";
         return Ok(Finding::new(Severity::High, "", summary)
             .cause("@mynetworks")

@@ -11,7 +11,6 @@ mod sockets;
 
 use crate::dovecot::Dovecot;
 use crate::facts::Deployment;
-use crate::plan::Change;
 use crate::{Check, NotYet, Remedy, Server};
 
 /// The checks, by id.
@@ -52,13 +51,12 @@ const DMS_FILE: &str = "docker-data/dms/config/dovecot.cf";
 /// Sets a setting to a value, both in the words of 2.4.
 pub(crate) fn set(server: &Server<'_>, dovecot: &Dovecot, name: &str, value: &str, advice: &str) -> Remedy {
     let own = dovecot.change::<&str>(&[], name, value);
-    let Change::Dovecot { value: wanted, .. } = &own else { return Remedy::new(advice) };
     // Where all have the right value, a section of its own has the wrong one.
     let narrower = dovecot.narrower(name).into_iter();
     let wrong = narrower
-        .filter(|(blocks, now)| now != wanted && !blocks.iter().any(|block| block.starts_with("remote")));
+        .filter(|(blocks, now)| *now != value && !blocks.iter().any(|block| block.starts_with("remote")));
     let narrower: Vec<_> = wrong.map(|(blocks, _)| dovecot.change(blocks, name, value)).collect();
-    let is_right = dovecot.setting(name) == Some(wanted.as_str());
+    let is_right = dovecot.explicit(name).is_none_or(|now| now == value);
     let changes = if is_right && !narrower.is_empty() { narrower } else { vec![own] };
     let remedy = Remedy::new(advice).changes(changes);
     applied(server, remedy, &format!("doveconf {}", dovecot.name(name)))
