@@ -169,15 +169,16 @@ impl Looker {
         watcher: &mut Option<Watcher>,
     ) -> anyhow::Result<(News, bool)> {
         let state = &settings.guard.state_directory;
-        let first = std::mem::take(&mut self.first);
         let Some(baseline) = integrity::load(state, true)? else {
             anyhow::ensure!(
-                first,
+                self.first,
                 "the baseline is gone; look at what is there (docs/integrity.md), then: mailward integrity accept"
             );
-            return Ok((began(settings)?, false));
+            let news = began(settings)?;
+            self.first = false;
+            return Ok((news, false));
         };
-        if first {
+        if std::mem::take(&mut self.first) {
             self.told = integrity::told(state).into_iter().collect();
         }
         let watcher = match watcher {

@@ -211,21 +211,18 @@ impl Look<'_> {
     }
 
     fn directory(&mut self, path: &Path, wanted: &Wanted, depth: u8) {
-        let most = if wanted.keeps == Keeps::All { MOST_OF_DIRECTORY } else { usize::MAX };
-        match open::names(path, most) {
+        let below = |name: &[u8]| path.join(OsStr::from_bytes(name));
+        let wants = |name: &[u8], kind| wanted.keeps.looks_at(&below(name), kind);
+        match open::names(path, MOST_OF_DIRECTORY, wants) {
             Ok((names, all)) => {
                 self.seen.cut |= !all;
                 let mut filters = 0;
                 for (name, kind) in names {
-                    let below = path.join(OsStr::from_bytes(&name));
-                    if !wanted.keeps.looks_at(&below, kind) {
-                        continue;
-                    }
                     filters += usize::from(wanted.keeps == Keeps::Filters && kind != FileType::Directory);
                     if filters > MOST_OF_USER {
                         break;
                     }
-                    self.visit(&below, wanted, depth + 1);
+                    self.visit(&below(&name), wanted, depth + 1);
                 }
             }
             Err(Errno::NOENT) => {}

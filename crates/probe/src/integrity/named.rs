@@ -123,11 +123,11 @@ pub(super) fn secrets(wanted: &[Wanted], tree: &Tree) -> Secrets {
 /// The texts of a directory's own configuration files.
 fn configuration(directory: &Path) -> Vec<String> {
     let real = std::fs::canonicalize(directory).unwrap_or_else(|_| directory.to_path_buf());
-    let Ok((names, _)) = open::names(&real, 1_000) else { return Vec::new() };
-    let names = names.into_iter().map(|(name, _)| name);
     let ends: [&[u8]; 4] = [b".conf", b".cf", b".ext", b".env"];
+    let wants = |name: &[u8], _| ends.iter().any(|end| name.ends_with(end));
+    let Ok((names, _)) = open::names(&real, 1_000, wants) else { return Vec::new() };
+    let names = names.into_iter().map(|(name, _)| name);
     names
-        .filter(|name| ends.iter().any(|end| name.ends_with(end)))
         .filter_map(|name| {
             let path = std::fs::canonicalize(real.join(OsStr::from_bytes(&name))).ok()?;
             let read = open::regular(&path, super::KEPT).ok()?;

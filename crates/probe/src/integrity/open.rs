@@ -99,15 +99,19 @@ pub(super) fn regular(path: &Path, most: u64) -> Result<Bytes, Errno> {
 /// A name in a directory, and what it is as far as the directory tells.
 pub(super) type Name = (Vec<u8>, FileType);
 
-/// The names in a directory in their order, and whether these are all.
-pub(super) fn names(path: &Path, most: usize) -> Result<(Vec<Name>, bool), Errno> {
+/// The names in a directory that somebody wants, in their order, and whether these are all.
+pub(super) fn names(
+    path: &Path,
+    most: usize,
+    wants: impl Fn(&[u8], FileType) -> bool,
+) -> Result<(Vec<Name>, bool), Errno> {
     let directory = without_links(path, OFlags::DIRECTORY)?;
     let mut names = Vec::new();
     let mut all = true;
     for entry in Dir::read_from(&directory)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
-        if name == b"." || name == b".." {
+        if name == b"." || name == b".." || !wants(name, entry.file_type()) {
             continue;
         }
         if names.len() >= most {
