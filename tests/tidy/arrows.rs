@@ -26,6 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("enforce", &["model", "host", "decide"]),
     // audit: the facts that it collects are the ones that checks judge.
     ("probe", &["model", "host", "audit", "account"]),
+    // audit: the plans that it carries out. Who looks at the server from outside is handed in.
+    ("apply", &["host", "audit"]),
     ("web", &[]),
     // Development only.
     ("lab", &[]),

@@ -11,6 +11,7 @@ pub mod priority;
 pub mod process;
 pub mod random;
 pub mod run;
+pub mod staged;
 pub mod stream;
 pub mod terminal;
 pub mod user;

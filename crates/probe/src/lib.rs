@@ -18,6 +18,6 @@ pub mod talk;
 pub mod tls;
 
 pub use collect::{Options, collect, collect_accounts};
-pub use files::{Mount, Tree};
+pub use files::{Mask, Mount, Tree};
 pub use filter::filter;
 pub use place::{Call, Place, is_installed};

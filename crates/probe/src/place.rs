@@ -1,16 +1,11 @@
 //! Where the mail server runs: this machine, or behind a prefix such as `docker exec -i mailserver`.
 
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mailward_audit::Known;
 use mailward_audit::facts::Said;
-use mailward_host::run::{Limits, Output, RunError, output_with_input};
-
-/// Where programs are looked up that are named without a path; nobody's `PATH` decides.
-const DIRECTORIES: [&str; 6] =
-    ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
+use mailward_host::run::{Limits, Output, RunError, find, output_with_input};
 
 /// Programs that wait for others rather than compute: a few more than there are processors.
 const AT_ONCE: usize = 4;
@@ -78,7 +73,7 @@ impl Place {
         let Some(first) = all.next() else {
             return Known::Unread("no command was given".to_owned());
         };
-        let Some(program) = look_up(first) else { return self.missing(first) };
+        let Some(program) = find(first) else { return self.missing(first) };
         let arguments: Vec<&str> = all.collect();
         match output_with_input(&program, &arguments, input, limits) {
             Ok(output) => Known::Is(output),
@@ -149,16 +144,5 @@ fn behind(said: Said) -> Known<Said> {
 /// Whether a program is on this machine, where programs are looked up.
 #[must_use]
 pub fn is_installed(program: &str) -> bool {
-    look_up(program).is_some_and(|path| path.is_file())
-}
-
-/// A program by absolute path, if it is there.
-fn look_up(program: &str) -> Option<PathBuf> {
-    if program.starts_with('/') {
-        return Some(PathBuf::from(program));
-    }
-    if program.contains('/') {
-        return None;
-    }
-    DIRECTORIES.iter().map(|directory| Path::new(directory).join(program)).find(|path| path.is_file())
+    find(program).is_some_and(|path| path.is_file())
 }

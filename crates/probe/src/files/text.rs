@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use mailward_audit::Known;
 use mailward_audit::facts::Said;
+use mailward_audit::{Facts, Known};
 
 use crate::secret;
 
@@ -106,6 +106,27 @@ impl Secrets {
 fn paths_in(text: &str, words: &[&str]) -> BTreeSet<String> {
     let lines = text.lines().filter(|line| words.iter().any(|word| line.contains(word)));
     lines.flat_map(super::named::paths).collect()
+}
+
+/// Hides the secrets in texts that are shown to people.
+#[derive(Debug)]
+pub struct Mask(Secrets);
+
+impl Mask {
+    /// One that knows which files hold secrets, by what the server's configuration says of them.
+    #[must_use]
+    pub fn of(facts: &Facts) -> Self {
+        Self(Secrets::of(&facts.said))
+    }
+
+    /// A file's text without its secrets.
+    #[must_use]
+    pub fn text(&self, path: &str, text: &str) -> String {
+        if Secrets::whole(path) {
+            return "***\n".to_owned();
+        }
+        self.0.kept(path, text.as_bytes().to_vec()).known().cloned().unwrap_or_else(|| "***\n".to_owned())
+    }
 }
 
 /// Whether a file of this name holds accounts with their passwords.

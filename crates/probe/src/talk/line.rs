@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,7 @@ pub(super) struct Connection {
 enum Stream {
     Clear(TcpStream),
     Secured(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Local(UnixStream),
     /// Between the two.
     None,
 }
@@ -35,6 +38,15 @@ impl Connection {
         Ok(Self { stream: Stream::Clear(stream), buffer: Vec::new(), deadline })
     }
 
+    /// A connection to a socket of this machine.
+    pub(super) fn open_local(path: &Path, deadline: Instant) -> io::Result<Self> {
+        let stream = UnixStream::connect(path)?;
+        let left = left(deadline)?;
+        stream.set_read_timeout(Some(left))?;
+        stream.set_write_timeout(Some(left))?;
+        Ok(Self { stream: Stream::Local(stream), buffer: Vec::new(), deadline })
+    }
+
     pub(super) fn source(&self) -> Option<SocketAddr> {
         self.tcp()?.local_addr().ok()
     }
@@ -43,7 +55,7 @@ impl Connection {
         match &self.stream {
             Stream::Clear(tcp) => Some(tcp),
             Stream::Secured(tls) => Some(&tls.sock),
-            Stream::None => None,
+            Stream::Local(_) | Stream::None => None,
         }
     }
 
@@ -77,6 +89,7 @@ impl Connection {
         self.tcp().map_or(Ok(()), |tcp| self.set_timeouts(tcp))?;
         match &mut self.stream {
             Stream::Clear(tcp) => tcp.write_all(bytes),
+            Stream::Local(local) => local.write_all(bytes),
             Stream::Secured(tls) => tls.write_all(bytes).and_then(|()| tls.flush()),
             Stream::None => Err(io::ErrorKind::NotConnected.into()),
         }
@@ -109,6 +122,7 @@ impl Connection {
         let mut bytes = [0; 4096];
         let read = match &mut self.stream {
             Stream::Clear(tcp) => tcp.read(&mut bytes)?,
+            Stream::Local(local) => local.read(&mut bytes)?,
             Stream::Secured(tls) => tls.read(&mut bytes)?,
             Stream::None => 0,
         };

@@ -1,10 +1,11 @@
 //! Talks to a port as a stranger would: what is offered before and inside of TLS, and what the server refuses.
 //!
-//! No message is sent but by [`trial()`], nobody logs in, and a 421 ends the talk. Every connection has a deadline.
+//! No message is sent but by [`trial()`] and, to nobody, by [`smoke()`]; nobody logs in, and a 421 ends the talk. Every connection has a deadline.
 
 mod follow;
 mod imap;
 mod line;
+mod smoke;
 mod smtp;
 mod trial;
 
@@ -16,6 +17,7 @@ use mailward_audit::Known;
 use mailward_audit::facts::{MailService, Talk, Tried};
 
 use line::Connection;
+pub use smoke::{Mail, Works, smoke};
 pub use trial::{Mailing, trial};
 
 /// A port to talk to.

@@ -1,4 +1,4 @@
-//! SMTP, as a stranger who wants to know what is refused (RFC 5321). Recipients are only named; no DATA is said here.
+//! SMTP, as a stranger who wants to know what is refused (RFC 5321). Recipients are only named; DATA is said in one message to nobody alone.
 
 use std::time::Instant;
 
@@ -45,6 +45,68 @@ pub(super) fn submission(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
     }
     session.quit();
     Ok(())
+}
+
+/// What is offered in clear and inside of TLS.
+pub(super) fn greet(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
+    let mut session = Session::open(speaker)?;
+    let offered = session.ehlo()?;
+    if session.speaker.target.implicit_tls {
+        session.speaker.talk.secured = Known::Is(offered);
+    } else {
+        session.speaker.talk.plain = Known::Is(offered.clone());
+        session.starttls(&offered)?;
+    }
+    session.quit();
+    Ok(())
+}
+
+/// Whether mail for an address would be taken; none is sent.
+pub(super) fn named(speaker: &mut Speaker<'_>, recipient: &str) -> Result<(), Ended> {
+    let mut session = Session::open(speaker)?;
+    session.ehlo()?;
+    session.agreed(NO_SENDER)?;
+    session.agreed(&format!("RCPT TO:<{recipient}>"))?;
+    session.reset()?;
+    session.quit();
+    Ok(())
+}
+
+/// Sends a message; the name that the server gave it, if it told.
+pub(super) fn message(speaker: &mut Speaker<'_>, recipient: &str) -> Result<String, Ended> {
+    let mut session = Session::open(speaker)?;
+    session.ehlo()?;
+    session.agreed(NO_SENDER)?;
+    session.agreed(&format!("RCPT TO:<{recipient}>"))?;
+    session.agreed("DATA")?;
+    let date = jiff::Zoned::now().strftime("%a, %d %b %Y %H:%M:%S %z");
+    let reply = session.agreed(&format!(
+        "From: Mailward <{recipient}>\r\nTo: <{recipient}>\r\nDate: {date}\r\nSubject: Mailward looks whether mail goes its way\r\n\
+         Message-ID: <{}.{recipient}>\r\n\r\nThis message is thrown away.\r\n.",
+        jiff::Timestamp::now().as_nanosecond()
+    ))?;
+    session.quit();
+    let id = reply.split_once("queued as ").map_or("", |(_, rest)| rest);
+    Ok(id.split_ascii_whitespace().next().unwrap_or_default().to_owned())
+}
+
+/// Whether an LMTP server (RFC 2033) takes mail for an address; none is given to it.
+pub(super) fn lmtp(mut connection: Connection, recipient: &str) -> Result<(), Ended> {
+    agreed(&mut connection, "")?;
+    for line in ["LHLO localhost", NO_SENDER, &format!("RCPT TO:<{recipient}>"), "RSET"] {
+        agreed(&mut connection, line)?;
+    }
+    let _ = connection.send(b"QUIT\r\n");
+    Ok(())
+}
+
+/// Says a line, or nothing, and takes the answer, which must be a yes.
+fn agreed(connection: &mut Connection, line: &str) -> Result<String, Ended> {
+    if !line.is_empty() {
+        connection.send(format!("{line}\r\n").as_bytes())?;
+    }
+    let reply = join(&connection.lines(|line| line.as_bytes().get(3) != Some(&b'-'))?);
+    if reply.starts_with(['2', '3']) { Ok(reply) } else { Err(Ended(reply)) }
 }
 
 /// What is offered in clear and inside of TLS, and the commands that tell of users.
@@ -193,6 +255,11 @@ impl<'s, 'a> Session<'s, 'a> {
         }
         self.speaker.tried(name, self.secured, &sent, &reply);
         Ok(())
+    }
+
+    /// Says a line to which the answer must be a yes.
+    fn agreed(&mut self, line: &str) -> Result<String, Ended> {
+        agreed(&mut self.connection, line)
     }
 
     fn reset(&mut self) -> Result<(), Ended> {

@@ -1,0 +1,236 @@
+//! A plan with every file that it changes, before and after.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use mailward_audit::plan::{Change, Layout, Plan, Program};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::ApplyError;
+use crate::site::Site;
+use crate::state::{Content, Rights, State};
+
+/// The version of the stored format.
+pub const VERSION: u32 = 1;
+
+/// A plan with every file that it changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// The version of this format.
+    pub version: u32,
+    /// The plan.
+    pub plan: Plan,
+    /// The files, in the order of the plan. A plan without any changes nothing.
+    pub files: Vec<File>,
+    /// What the server's programs had in force: a digest of what each of these commands said.
+    pub effective: BTreeMap<String, String>,
+}
+
+/// A file that is changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its path as the mail server's programs see it.
+    pub path: String,
+    /// Where it is on this machine, without symbolic links.
+    pub host: PathBuf,
+    /// Who has to be told.
+    pub programs: BTreeSet<Program>,
+    /// How it was.
+    pub before: State,
+    /// How it shall be.
+    pub after: State,
+    /// Which steps of the plan change it.
+    pub steps: Vec<usize>,
+    /// Whether a program makes it of another file: a table's index. It may be made anew at any time.
+    pub made: bool,
+}
+
+impl Prepared {
+    /// Reads every file that a plan changes, and makes the new ones. Nothing is written.
+    ///
+    /// # Errors
+    /// When a change cannot be made in its file.
+    pub fn make(plan: Plan, layout: &Layout, site: &Site<'_>) -> Result<Self, ApplyError> {
+        let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+        for (at, step) in plan.steps.iter().enumerate() {
+            let file = layout.file(&step.change);
+            let file = file.ok_or_else(|| ApplyError::Homeless { what: format!("{:?}", step.change) })?;
+            match groups.iter_mut().find(|(path, _)| *path == file) {
+                Some((_, steps)) => steps.push(at),
+                None => groups.push((file, vec![at])),
+            }
+        }
+        let mut files = Vec::new();
+        for (path, steps) in groups {
+            let file = File::make(path, steps, &plan, layout, site)?;
+            if !file.before.is_like(&file.after) {
+                files.push(file);
+            }
+        }
+        let mut prepared = Self { version: VERSION, plan, files, effective: BTreeMap::new() };
+        prepared.effective = prepared.in_force(site)?;
+        Ok(prepared)
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Who has to be told.
+    #[must_use]
+    pub fn programs(&self) -> BTreeSet<Program> {
+        let all = self.files.iter().flat_map(|file| file.programs.iter().copied());
+        all.filter(|program| *program != Program::Nobody).collect()
+    }
+
+    /// A plan that was written by `harden plan --save`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, ApplyError> {
+        let unreadable = |why: String| ApplyError::Unreadable { path: path.to_path_buf(), why };
+        let bytes = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+        let prepared: Self = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        if prepared.version != VERSION {
+            return Err(unreadable(format!("it is of version {}", prepared.version)));
+        }
+        Ok(prepared)
+    }
+
+    /// Writes it for `harden apply FILE`. It holds whole files, with their secrets: it is for its owner alone.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), ApplyError> {
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| ApplyError::Unreadable { path: path.to_path_buf(), why: error.to_string() })?;
+        mailward_host::atomic::write(path, &text, Some(0o600)).map_err(|error| match error {
+            mailward_host::atomic::WriteError::Full { path, directory } => {
+                ApplyError::Full { path, directory, end: "nothing was changed" }
+            }
+            error => ApplyError::Program(error.to_string()),
+        })
+    }
+
+    /// Nothing may have changed since it was made: no file, no link to one, nothing that is in force.
+    pub(crate) fn is_fresh(&self, site: &Site<'_>) -> Result<(), ApplyError> {
+        for file in &self.files {
+            if site.resolve(&file.path)? != file.host || !file.is(&file.before)? {
+                return Err(ApplyError::Stale { path: file.path.clone() });
+            }
+        }
+        let now = self.in_force(site)?;
+        match self.effective.iter().find(|(command, digest)| now.get(*command) != Some(digest)) {
+            Some((command, _)) => Err(ApplyError::StaleServer { command: command.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Digests of what the programs that read these files have in force.
+    fn in_force(&self, site: &Site<'_>) -> Result<BTreeMap<String, String>, ApplyError> {
+        let all = self.programs();
+        let concerns = |program| all.contains(&program) || all.contains(&Program::Container);
+        let mut commands: Vec<&[&str]> = Vec::new();
+        if concerns(Program::Postfix) {
+            commands.extend([&["postconf", "-n"][..], &["postconf", "-M"], &["postconf", "-P"]]);
+        }
+        if concerns(Program::Dovecot) {
+            commands.push(&["doveconf", "-n"]);
+        }
+        let mut digests = BTreeMap::new();
+        for command in commands {
+            let said = site.run(command)?;
+            digests.insert(command.join(" "), digest(said.out.as_bytes()));
+        }
+        Ok(digests)
+    }
+}
+
+impl File {
+    fn make(
+        path: String,
+        steps: Vec<usize>,
+        plan: &Plan,
+        layout: &Layout,
+        site: &Site<'_>,
+    ) -> Result<Self, ApplyError> {
+        let host = site.resolve(&path)?;
+        let changes: Vec<&Change> =
+            steps.iter().filter_map(|at| Some(&plan.steps.get(*at)?.change)).collect();
+        let (rights, texts): (Vec<&Change>, Vec<&Change>) =
+            changes.iter().copied().partition(|change| matches!(change, Change::Access { .. }));
+        let before =
+            State::read(&host, !texts.is_empty()).map_err(|error| ApplyError::disk(&host, "read", error))?;
+        let mut after = before.clone();
+        if !texts.is_empty() {
+            after = rewritten(&host, &before, &texts, layout)?;
+        }
+        for change in rights {
+            after = owned(&host, after, change, site)?;
+        }
+        let programs = changes.iter().map(|change| layout.program(change)).collect();
+        Ok(Self { path, host, programs, before, after, steps, made: false })
+    }
+
+    /// Whether it is in a state now.
+    pub(crate) fn is(&self, state: &State) -> Result<bool, ApplyError> {
+        Ok(self.now()?.is_like(state))
+    }
+
+    /// How it is now.
+    pub(crate) fn now(&self) -> Result<State, ApplyError> {
+        let whole = self.before.is_whole() && self.after.is_whole();
+        State::read(&self.host, whole).map_err(|error| ApplyError::disk(&self.host, "read", error))
+    }
+}
+
+fn rewritten(host: &Path, before: &State, changes: &[&Change], layout: &Layout) -> Result<State, ApplyError> {
+    let text = match before {
+        State::Absent => None,
+        state => Some(state.text().ok_or_else(|| {
+            ApplyError::disk(host, "change", std::io::Error::other("it is no text in UTF-8"))
+        })?),
+    };
+    let new = layout.rewrite(text, changes.iter().copied());
+    let new = new?;
+    let rights = before.rights().map_or_else(|| new_file(host), Ok)?;
+    let unchanged = before.text() == Some(new.as_str());
+    Ok(if unchanged {
+        before.clone()
+    } else {
+        State::File { content: Content::Text(new), rights, times: None }
+    })
+}
+
+/// A new file is its directory's owner's, and everybody may read it, as configuration is.
+fn new_file(host: &Path) -> Result<Rights, ApplyError> {
+    let parent = host.parent().unwrap_or(host);
+    let known = std::fs::metadata(parent).map_err(|error| ApplyError::disk(parent, "look at", error))?;
+    Ok(Rights { mode: 0o644, uid: known.uid(), gid: known.gid() })
+}
+
+fn owned(host: &Path, state: State, change: &Change, site: &Site<'_>) -> Result<State, ApplyError> {
+    let Change::Access { mode, owner, group, .. } = change else { return Ok(state) };
+    let number = |kind, name: &Option<String>, old: u32| match name {
+        Some(name) => site.number(kind, name),
+        None => Ok(old),
+    };
+    let turned = |old: Rights| -> Result<Rights, ApplyError> {
+        let (uid, gid) = (number("passwd", owner, old.uid)?, number("group", group, old.gid)?);
+        Ok(Rights { mode: mode.unwrap_or(old.mode), uid, gid })
+    };
+    Ok(match state {
+        State::Absent => return Err(ApplyError::disk(host, "change", std::io::ErrorKind::NotFound.into())),
+        State::File { content, rights, times } => State::File { content, rights: turned(rights)?, times },
+        State::Rights { rights } => State::Rights { rights: turned(rights)? },
+    })
+}
+
+/// A digest in hexadecimal.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
