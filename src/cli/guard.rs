@@ -37,7 +37,9 @@ pub(crate) fn run(config: Option<&Path>, socket: Option<&Path>, args: &Args) -> 
         move || setup(config.as_deref(), socket.as_deref(), &args)
     };
     let voice = Voice::new(args.format == Format::Json, args.all)?;
-    guard::run(resolve()?, Box::new(resolve), voice)?;
+    let setup = resolve()?;
+    super::harden::mend_at_start(config, &setup.state);
+    guard::run(setup, Box::new(resolve), voice)?;
     Ok(Outcome::Fine)
 }
 

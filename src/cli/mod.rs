@@ -8,6 +8,7 @@ mod config;
 mod explain;
 mod firewall;
 mod guard;
+mod harden;
 mod import;
 mod init;
 mod input;
@@ -72,6 +73,9 @@ enum Command {
     Config(config::Command),
     /// Inspect the whole mail server: what is wrong, the proof, and the fix.
     Audit(Box<audit::Args>),
+    /// Mend what the audit finds: plan, show, apply, prove, and undo.
+    #[command(subcommand)]
+    Harden(Box<harden::Command>),
     /// Which attacks in a log no protection on this host stops.
     Coverage(audit::coverage::Args),
     /// The packet filter of this host: default deny, tried out before it stays.
@@ -163,6 +167,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         },
         Command::Top(print) => daemon()?.top(print),
         Command::Audit(args) => audit::run(config, args),
+        Command::Harden(command) => harden::run(config, command),
         Command::Coverage(args) => audit::coverage::run(config, args),
         Command::Firewall(command) => firewall::run(config, command),
         Command::Import(command) => import::run(config, cli.socket.as_deref(), command),

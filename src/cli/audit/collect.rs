@@ -24,7 +24,7 @@ use crate::config::{Auto, Resolver, Settings};
 pub(crate) struct Scope {
     /// Look at this host from outside, over the network alone; name it once more for each further host
     #[arg(long, value_name = "HOST")]
-    remote: Vec<String>,
+    pub(in crate::cli) remote: Vec<String>,
     /// The container that the mail server runs in: short for a prefix of `docker exec -i NAME`
     #[arg(long, value_name = "NAME", conflicts_with = "remote")]
     container: Option<String>,
@@ -51,7 +51,7 @@ pub(crate) struct Scope {
     no_log: bool,
     /// No connection is opened, neither to a mail port nor to a resolver
     #[arg(long, conflicts_with = "remote")]
-    offline: bool,
+    pub(in crate::cli) offline: bool,
     /// Allow probes that leave a trace on the server
     #[arg(long)]
     active: bool,
@@ -89,7 +89,7 @@ impl Scope {
 }
 
 /// Collects everything that the scope allows, and the statistics of the log.
-pub(super) fn collect(
+pub(in crate::cli) fn collect(
     config: Option<&Path>,
     settings: &Settings,
     scope: &Scope,
@@ -324,7 +324,7 @@ fn names(plan: Plan, resolver: Resolver) -> Dns {
 }
 
 /// The ports to talk to: of the hosts that were named, else of this very machine.
-fn targets(facts: &Facts, scope: &Scope) -> anyhow::Result<Vec<Target>> {
+pub(in crate::cli) fn targets(facts: &Facts, scope: &Scope) -> anyhow::Result<Vec<Target>> {
     let mut hosts: Vec<(String, IpAddr)> = Vec::new();
     for host in &scope.remote {
         let found = (host.as_str(), 25_u16).to_socket_addrs();

@@ -2,7 +2,7 @@
 
 mod accept;
 mod baseline;
-mod collect;
+pub(in crate::cli) mod collect;
 pub(crate) mod coverage;
 mod habits;
 mod log;
@@ -179,23 +179,24 @@ fn explain_without_finding(report: &AuditReport, id: &str) -> anyhow::Result<()>
 }
 
 /// Which checks are asked.
-struct Wanted<'a> {
+pub(in crate::cli) struct Wanted<'a> {
     only: &'a [String],
     skip: &'a [String],
 }
 
 impl<'a> Wanted<'a> {
     fn of(args: &'a Args) -> Result<Self, Usage> {
-        for id in args.only.iter().chain(&args.skip).chain(&args.explain) {
-            let is_family = FAMILIES.iter().any(|family| family.prefix.eq_ignore_ascii_case(id));
-            if mailward_audit::find(id).is_none() && !is_family {
-                return Err(unknown(id));
-            }
-        }
-        Ok(Self { only: &args.only, skip: &args.skip })
+        args.explain.iter().try_for_each(|id| is_known(id))?;
+        Self::among(&args.only, &args.skip)
     }
 
-    fn has(&self, check: &Check) -> bool {
+    /// All or some, without others.
+    pub(in crate::cli) fn among(only: &'a [String], skip: &'a [String]) -> Result<Self, Usage> {
+        only.iter().chain(skip).try_for_each(|id| is_known(id))?;
+        Ok(Self { only, skip })
+    }
+
+    pub(in crate::cli) fn has(&self, check: &Check) -> bool {
         let among = |ids: &[String]| {
             let family = check.id.split('-').next().unwrap_or_default();
             ids.iter().any(|id| id.eq_ignore_ascii_case(check.id) || id.eq_ignore_ascii_case(family))
@@ -206,6 +207,11 @@ impl<'a> Wanted<'a> {
     const fn is_all(&self) -> bool {
         self.only.is_empty() && self.skip.is_empty()
     }
+}
+
+fn is_known(id: &str) -> Result<(), Usage> {
+    let is_family = FAMILIES.iter().any(|family| family.prefix.eq_ignore_ascii_case(id));
+    if mailward_audit::find(id).is_some() || is_family { Ok(()) } else { Err(unknown(id)) }
 }
 
 /// What is no check: one that does not exist, or one that nobody has written.
@@ -234,6 +240,6 @@ fn save_facts(path: &Path, facts: &Facts) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn today() -> jiff::civil::Date {
+pub(in crate::cli) fn today() -> jiff::civil::Date {
     jiff::Timestamp::now().to_zoned(TimeZone::system()).date()
 }

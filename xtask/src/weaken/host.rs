@@ -55,7 +55,7 @@ impl Host<'_> {
         Ok(())
     }
 
-    fn output(&self, place: Place, words: &[&str]) -> Result<(Option<i32>, String, String)> {
+    pub(super) fn output(&self, place: Place, words: &[&str]) -> Result<(Option<i32>, String, String)> {
         let (program, args) = words.split_first().context("a command without words")?;
         let args: Vec<OsString> = args.iter().map(Into::into).collect();
         let output = self.lab.command(place, program.as_ref(), &args)?.output()?;

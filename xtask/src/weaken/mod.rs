@@ -4,6 +4,7 @@
 mod act;
 mod hardened;
 mod host;
+mod mended;
 mod plants;
 
 use std::collections::BTreeSet;
@@ -27,6 +28,12 @@ pub(crate) struct Args {
     /// Lists them and plants none.
     #[arg(long)]
     list: bool,
+    /// Plants them all at once, has one plan mend them, and undoes it.
+    #[arg(long)]
+    harden: bool,
+    /// With --harden: how many of them the plan must mend.
+    #[arg(long, default_value_t = 60, value_name = "N")]
+    least: usize,
     /// What the names of the namespaces begin with.
     #[arg(long, default_value = "mwweak")]
     prefix: String,
@@ -87,7 +94,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let options =
         Options { dir: dir.clone(), prefix: args.prefix.clone(), leased: true, ..Options::default() };
     let lab = Lab::up(options, &Program::this(&["lab"])?)?;
-    let result = judged(&Host { lab: &lab, mailward: &mailward }, &plants, args);
+    let host = Host { lab: &lab, mailward: &mailward };
+    let result =
+        if args.harden { mended::judged(&host, &plants, args.least) } else { judged(&host, &plants, args) };
     lab.down()?;
     let wrong = result.with_context(|| format!("the lab's folder is {}", dir.display()))?;
     std::fs::remove_dir_all(&dir)?;
@@ -108,7 +117,7 @@ fn chosen(args: &Args) -> Result<Vec<Plant>> {
 
 /// What is not as it must be.
 fn judged(host: &Host<'_>, plants: &[Plant], args: &Args) -> Result<Vec<String>> {
-    hardened::harden(host)?;
+    hardened::harden(host, hardened::Logins::Closed)?;
     let mut wrong = Vec::new();
     let mut slowest = Duration::ZERO;
     for look in [Look::Offline, Look::Ports, Look::Outside] {

@@ -1,0 +1,151 @@
+//! Looks at the server from outside, before and after a plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mailward_apply::Witness;
+use mailward_audit::plan::{Change, Plan, Reason};
+use mailward_audit::postfix::elements;
+use mailward_audit::{Facts, Outcome, Server, Untold, judge};
+use mailward_probe::Place;
+use mailward_probe::talk::{Mail, Manners, Target, smoke};
+
+use super::Ground;
+use super::plan::Made;
+use crate::cli::audit::collect::{self, Scope};
+
+/// Mail ports, the queue, and the audit.
+pub(super) struct Outside<'a> {
+    config: Option<&'a Path>,
+    ground: &'a Ground,
+    scope: &'a Scope,
+    targets: Vec<Target>,
+    manners: Manners,
+    mail: Mail,
+    place: Place,
+    /// Ports that the plan itself closes.
+    closed: BTreeSet<u16>,
+}
+
+impl<'a> Outside<'a> {
+    pub(super) fn new(
+        config: Option<&'a Path>,
+        ground: &'a Ground,
+        scope: &'a Scope,
+        made: &Made,
+    ) -> anyhow::Result<Self> {
+        // A literal of our own address offends no rule about names in HELO.
+        let hello = "[127.0.0.1]".to_owned();
+        let manners = Manners { hello, domains: Vec::new(), deadline: Duration::from_secs(10) };
+        Ok(Self {
+            config,
+            ground,
+            scope,
+            targets: if scope.offline { Vec::new() } else { collect::targets(&made.facts, scope)? },
+            manners,
+            mail: mail(&made.facts),
+            place: Place::behind(&ground.options.prefix),
+            closed: closed(&made.prepared.plan),
+        })
+    }
+}
+
+impl Witness for Outside<'_> {
+    fn works(&self) -> BTreeMap<String, Result<(), String>> {
+        if self.targets.is_empty() {
+            return BTreeMap::new();
+        }
+        let mut works = smoke(&self.targets, &self.manners, &self.mail, &self.place);
+        works.retain(|name, _| !self.closed.iter().any(|port| name.starts_with(&format!("port {port} "))));
+        works
+    }
+
+    fn left(&self, reasons: &[Reason]) -> Result<Vec<Reason>, String> {
+        let facts = collect::collect(self.config, &self.ground.settings, self.scope);
+        let facts = facts.map_err(|error| error.to_string())?.0;
+        let asked: BTreeSet<&str> = reasons.iter().map(|reason| reason.check.as_str()).collect();
+        let audit = judge(&facts, |check| asked.contains(check.id));
+        let is_left = |reason: &&Reason| {
+            audit.results.iter().filter(|result| result.check.id == reason.check).any(|result| match &result
+                .judged
+            {
+                Ok(Outcome::Fail(findings)) => {
+                    findings.iter().any(|finding| finding.subject == reason.subject)
+                }
+                Ok(Outcome::Pass(_)) | Err(Untold::NotApplicable(_)) => false,
+                Err(Untold::CouldNotTell(_)) => true,
+            })
+        };
+        Ok(reasons.iter().filter(is_left).cloned().collect())
+    }
+}
+
+/// Whom mail is tried for: a few of those who are there, and nobody.
+fn mail(facts: &Facts) -> Mail {
+    let accounts = facts.accounts.known().map(Vec::as_slice).unwrap_or_default();
+    let real =
+        accounts.iter().filter(|account| account.name.contains('@') && !account.locked && !account.master);
+    let recipients = real.map(|account| account.name.clone()).take(2).collect();
+    Mail { recipients, sink: sink(facts), lmtp: lmtp(facts) }
+}
+
+/// `double-bounce` at the first domain that Postfix delivers locally.
+fn sink(facts: &Facts) -> Option<String> {
+    let server = Server::new(facts);
+    let postfix = server.postfix().ok()?;
+    let local = postfix.value("mydestination")?;
+    let domain = elements(&local).into_iter().find(|name| !name.contains(['/', ':', '$']))?.to_owned();
+    let name = postfix.value("double_bounce_sender").unwrap_or_else(|| "double-bounce".to_owned());
+    Some(format!("{name}@{domain}"))
+}
+
+/// Dovecot's LMTP socket, where Postfix hands mail to it through one of this machine.
+fn lmtp(facts: &Facts) -> Option<PathBuf> {
+    if !facts.about.prefix.is_empty() {
+        return None;
+    }
+    let server = Server::new(facts);
+    let postfix = server.postfix().ok()?;
+    let transports = ["virtual_transport", "mailbox_transport", "local_transport"];
+    let socket = transports.iter().find_map(|name| {
+        let value = postfix.value(name)?;
+        value.strip_prefix("lmtp:unix:").map(str::to_owned)
+    })?;
+    let queue = postfix.value("queue_directory").unwrap_or_else(|| "/var/spool/postfix".to_owned());
+    Some(PathBuf::from(queue).join(socket))
+}
+
+/// Ports that a plan closes by asking for just that.
+fn closed(plan: &Plan) -> BTreeSet<u16> {
+    plan.steps.iter().flat_map(|step| ports(&step.change)).collect()
+}
+
+fn ports(change: &Change) -> Vec<u16> {
+    const LISTENERS: [(&str, u16); 5] =
+        [("imap", 143), ("imaps", 993), ("pop3", 110), ("pop3s", 995), ("sieve", 4190)];
+    const SERVICES: [(&str, u16); 5] =
+        [("submission/", 587), ("submissions/", 465), ("smtps/", 465), ("587/", 587), ("465/", 465)];
+    const VARIABLES: [(&str, &[u16]); 3] =
+        [("ENABLE_POP3", &[110, 995]), ("ENABLE_IMAP", &[143, 993]), ("ENABLE_MANAGESIEVE", &[4190])];
+    match change {
+        Change::Dovecot { blocks, name, value } if name == "port" && value == "0" => {
+            let listener = blocks.last().and_then(|block| block.strip_prefix("inet_listener "));
+            LISTENERS.iter().filter(|(name, _)| Some(*name) == listener).map(|(_, port)| *port).collect()
+        }
+        Change::Dovecot { name, value, .. } if name == "protocols" => {
+            let serves = |listener: &str| value.split_whitespace().any(|word| listener.starts_with(word));
+            LISTENERS.iter().filter(|(name, _)| !serves(name)).map(|(_, port)| *port).collect()
+        }
+        Change::Service { service, line: None } => {
+            SERVICES.iter().filter(|(name, _)| service.starts_with(name)).map(|(_, port)| *port).collect()
+        }
+        Change::Variable { name, value } if value.as_deref() != Some("1") => VARIABLES
+            .iter()
+            .filter(|(known, _)| name == known)
+            .flat_map(|(_, ports)| *ports)
+            .copied()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
