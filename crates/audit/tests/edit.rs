@@ -1,5 +1,7 @@
 //! Texts of configuration files rewritten: what is asked for stands there afterwards, everything else as it was.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use mailward_audit::plan::Change;
 use mailward_audit::plan::edit::{Clash, Format, rewrite};
 use proptest::prelude::*;

@@ -36,9 +36,7 @@ pub fn foretold<'a>(facts: &Facts, layout: &Layout, changes: impl IntoIterator<I
                 }
             }
             Change::Variable { .. } => {
-                for said in ["cat /etc/dms-settings"] {
-                    say(&mut after, said, Format::Environment, change);
-                }
+                say(&mut after, "cat /etc/dms-settings", Format::Environment, change);
                 edit(&mut after, "/etc/dms-settings", Format::Environment, change);
             }
             Change::Access { file, mode, owner, group } => {
@@ -50,7 +48,7 @@ pub fn foretold<'a>(facts: &Facts, layout: &Layout, changes: impl IntoIterator<I
             }
             // What stopped a program may be among the lines.
             Change::Lines { .. } => {
-                after.said.retain(|_, said| said.known().is_none_or(|said| said.status == Some(0)))
+                after.said.retain(|_, said| said.known().is_none_or(|said| said.status == Some(0)));
             }
             Change::Setting { .. } => {}
         }

@@ -150,8 +150,8 @@ fn is_compose(file: &str) -> bool {
 fn read_last(facts: &Facts, main: &str) -> String {
     let Ok(Some(text)) = facts.text(main) else { return LOCAL.to_owned() };
     let directory = main.rsplit_once('/').map_or("/etc/dovecot", |(directory, _)| directory);
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let Some(included) = lines.last().and_then(|line| line.strip_prefix("!include")) else {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let Some(included) = lines.next_back().and_then(|line| line.strip_prefix("!include")) else {
         return main.to_owned();
     };
     let pattern = included.strip_prefix("_try").unwrap_or(included).trim();

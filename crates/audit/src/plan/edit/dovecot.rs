@@ -18,7 +18,7 @@ pub(super) fn set(file: &str, text: &str, blocks: &[String], name: &str, value: 
     write(&tree, 0, &mut own);
     marked.own = own;
     if !marked.is_last() {
-        marked.to_end();
+        marked.move_to_end();
     }
     Ok(marked.into_text())
 }

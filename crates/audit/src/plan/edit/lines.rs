@@ -29,7 +29,8 @@ fn is_done(text: &Text, remove: &[String], add: &[String]) -> bool {
     let gone = |line: &String| add.contains(line) || !lines.contains(&line.as_str());
     let there = add.is_empty() || lines.windows(add.len()).any(|part| part.iter().eq(add.iter()));
     // To take out what is not there, and to put nothing in, is a mistake and no work done before.
-    there && remove.iter().all(gone) && !(add.is_empty() && !remove.is_empty())
+    let is_change = remove.is_empty() || !add.is_empty();
+    is_change && there && remove.iter().all(gone)
 }
 
 /// Behind the last line; before the `1;` that ends a file of Perl.

@@ -41,7 +41,7 @@ impl Marked {
     }
 
     /// Puts it at the end.
-    pub(super) fn to_end(&mut self) {
+    pub(super) fn move_to_end(&mut self) {
         self.at = None;
     }
 

@@ -197,7 +197,7 @@ pub(super) fn unspaced(file: &str, value: &str) -> Result<String, Clash> {
 /// The text with parts of its lines replaced; lines of which nothing is left are gone.
 fn replaced(mut text: Text, mut parts: Vec<(usize, Range<usize>, String)>) -> Text {
     // From the end, so that what stands before keeps its place.
-    parts.sort_by(|one, other| (other.0, other.1.start).cmp(&(one.0, one.1.start)));
+    parts.sort_by_key(|part| std::cmp::Reverse((part.0, part.1.start)));
     let mut gone = Vec::new();
     for (line, range, new) in parts {
         let body = text.line(line);
