@@ -1,5 +1,5 @@
 //! `mailward coverage` from the command line: who is counted as stopped, who by nobody, and the exit code.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
 
 use std::path::Path;
 use std::process::{Command, Output};

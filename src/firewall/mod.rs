@@ -119,7 +119,7 @@ impl HostFirewall {
     /// How the proposal differs from what was confirmed; nothing where nothing was.
     pub(crate) fn changes(&self, proposal: &Proposal) -> anyhow::Result<Vec<String>> {
         let saved = self.files.saved()?;
-        Ok(saved.map_or(Ok(Vec::new()), |saved| self.text(proposal).map(|text| difference(&saved, &text)))?)
+        saved.map_or(Ok(Vec::new()), |saved| self.text(proposal).map(|text| difference(&saved, &text)))
     }
 
     /// Lets the proposal act for a while.

@@ -170,6 +170,7 @@ mod tests {
     }
 
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "so that the rows of the table are short")]
     fn check(above: &str, expected: Result<Proof, Unproved>) {
         assert_eq!(proof(&processes(above), 1_000), expected, "{above}");
     }

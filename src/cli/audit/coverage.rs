@@ -101,7 +101,8 @@ fn row(attack: &LoggedAttack, jails: &[(&Jail, BTreeSet<String>)], guarded: bool
     let by: Vec<_> =
         jails.iter().filter(|(_, banned)| banned_by(banned)).map(|(jail, _)| jail.name.clone()).collect();
     let jailed = |source: &LoggedSource| jails.iter().any(|(_, banned)| banned.contains(&source.address));
-    let free = |source: &&LoggedSource| !jailed(source) && !(guarded && source.mailward.is_some());
+    let ruled = |source: &LoggedSource| guarded && source.mailward.is_some();
+    let free = |source: &&LoggedSource| !jailed(source) && !ruled(source);
     let by_rules = attack.sources.iter().filter(|source| source.mailward.is_some()).count() as u64;
     let mailward = (guarded && by_rules > 0).then(|| "Mailward".to_owned()).into_iter();
     let unstopped = attack.sources.iter().filter(free);

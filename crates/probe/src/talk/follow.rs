@@ -65,7 +65,7 @@ fn about(text: &str, token: &str) -> Told {
     let removed = |id: &&str| lines.iter().any(|line| line.ends_with(&format!("{id}: removed")));
     let kept = ["milter-reject:", "milter-discard:", "milter-hold:"];
     let is_kept = lines.iter().any(|line| kept.iter().any(|word| line.contains(word)));
-    let is_over = is_kept || (!queued.is_empty() && queued.iter().all(|id| removed(id)));
+    let is_over = is_kept || (!queued.is_empty() && queued.iter().all(removed));
     Told { lines, is_over }
 }
 
