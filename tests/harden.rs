@@ -187,7 +187,7 @@ fn counted(words: &[String], log: &Path) -> BTreeMap<&'static str, usize> {
     let count = |call: &&'static str| {
         (*call, lines.lines().filter(|line| line.starts_with(&format!("{call}("))).count())
     };
-    CALLS.iter().map(|call| count(call)).collect()
+    CALLS.iter().map(count).collect()
 }
 
 /// Every system call to be killed at, or some: `MAILWARD_KILLS=all` is the full run.
