@@ -7,7 +7,7 @@ use std::time::Duration;
 use mailward_apply::Witness;
 use mailward_audit::plan::{Change, Plan, Reason};
 use mailward_audit::postfix::elements;
-use mailward_audit::{Facts, Outcome, Server, Untold, judge};
+use mailward_audit::{Audit, Facts, Server, Severity, judge};
 use mailward_probe::Place;
 use mailward_probe::talk::{Mail, Manners, Target, smoke};
 
@@ -26,6 +26,9 @@ pub(super) struct Outside<'a> {
     place: Place,
     /// Ports that the plan itself closes.
     closed: BTreeSet<u16>,
+    /// How bad each finding was. One that is milder now was mended where that is meant to be, as at port 25, where weak TLS is
+    /// better than none.
+    found: BTreeMap<(String, String), Severity>,
 }
 
 impl<'a> Outside<'a> {
@@ -47,6 +50,10 @@ impl<'a> Outside<'a> {
             mail: mail(&made.facts),
             place: Place::behind(&ground.options.prefix),
             closed: closed(&made.prepared.plan),
+            found: worst(&judge(&made.facts, |_| true))
+                .into_iter()
+                .map(|(key, was)| (owned(key), was))
+                .collect(),
         })
     }
 }
@@ -66,19 +73,24 @@ impl Witness for Outside<'_> {
         let facts = facts.map_err(|error| error.to_string())?.0;
         let asked: BTreeSet<&str> = reasons.iter().map(|reason| reason.check.as_str()).collect();
         let audit = judge(&facts, |check| asked.contains(check.id));
+        // A check that would have to leave a trace to tell does not find it any more.
+        let found = worst(&audit);
         let is_left = |reason: &&Reason| {
-            audit.results.iter().filter(|result| result.check.id == reason.check).any(|result| match &result
-                .judged
-            {
-                Ok(Outcome::Fail(findings)) => {
-                    findings.iter().any(|finding| finding.subject == reason.subject)
-                }
-                Ok(Outcome::Pass(_)) | Err(Untold::NotApplicable(_)) => false,
-                Err(Untold::CouldNotTell(_)) => true,
-            })
+            let key = (reason.check.as_str(), reason.subject.as_str());
+            found.get(&key).is_some_and(|now| self.found.get(&owned(key)).is_none_or(|was| now >= was))
         };
         Ok(reasons.iter().filter(is_left).cloned().collect())
     }
+}
+
+/// How bad each finding is, by its check and subject.
+fn worst(audit: &Audit) -> BTreeMap<(&str, &str), Severity> {
+    let all = audit.findings().into_iter().rev();
+    all.map(|(check, finding)| ((check.id, finding.subject.as_str()), finding.severity)).collect()
+}
+
+fn owned((check, subject): (&str, &str)) -> (String, String) {
+    (check.to_owned(), subject.to_owned())
 }
 
 /// Whom mail is tried for: a few of those who are there, and nobody.
