@@ -76,7 +76,11 @@ pub(super) fn set(text: Text, name: &str, value: Option<&str>, equals: &str) -> 
         marked.at = marked.at.map(|at| at - lines_of(&marked.rest, name, at));
         marked.rest = main_cf::set(marked.rest, name, None, equals);
     }
-    marked.own = main_cf::set(marked.own, name, value, equals);
+    let own = main_cf::set(marked.own.clone(), name, value, equals);
+    if own == marked.own && outside.is_none() {
+        return text;
+    }
+    marked.own = own;
     marked.into_text()
 }
 

@@ -139,10 +139,18 @@ fn words(file: &str, text: &Text, lines: &[usize]) -> Result<Vec<Word>, Clash> {
             }
         }
         if depth > 0 {
-            return Err(Clash::Unreadable { file: file.to_owned(), line: line + 1, text: body.to_owned() });
+            return Err(unreadable(file, text, *line));
         }
     }
-    Ok(words)
+    match words.last() {
+        // An option without a setting, which Postfix does not start with.
+        Some(word) if word.text == "-o" => Err(unreadable(file, text, word.line)),
+        _ => Ok(words),
+    }
+}
+
+fn unreadable(file: &str, text: &Text, line: usize) -> Clash {
+    Clash::Unreadable { file: file.to_owned(), line: line + 1, text: text.line(line).to_owned() }
 }
 
 /// The words that are no override, and the overrides.

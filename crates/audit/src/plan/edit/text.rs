@@ -81,8 +81,10 @@ impl Text {
 
     /// Puts a text in before line `at`, or behind all.
     pub(super) fn put(&mut self, at: usize, text: Self) {
-        let bodies: Vec<_> = text.lines.into_iter().map(|line| line.body).collect();
-        self.insert(at, bodies);
+        let end = self.end;
+        let whole = |line: Line| Line { end: if line.end.is_empty() { end } else { line.end }, ..line };
+        let at = at.min(self.lines.len());
+        self.lines.splice(at..at, text.lines.into_iter().map(whole));
     }
 
     /// The logical lines of Postfix's files, each as the numbers of its lines: those that begin with a blank continue one; empty
