@@ -72,7 +72,8 @@ fn settings(printed: &str) -> Settings {
 }
 
 fn gather(block: &Block, path: &str, all: &mut Settings) {
-    for (name, value) in &block.settings {
+    // What a program is able to do is found out by starting it, and is no setting of anybody's.
+    for (name, value) in block.settings.iter().filter(|(name, _)| !name.ends_with("_capability")) {
         all.insert(format!("{path}{name}"), value.clone());
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
