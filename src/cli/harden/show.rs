@@ -128,7 +128,10 @@ pub(super) fn undone(undone: &Recovered, format: Format) -> anyhow::Result<Outco
     match format {
         Format::Json => print(&json!({"id": undone.id, "plan": undone.title, "warnings": undone.warnings}))?,
         Format::Text => {
-            text(&[format!("Plan {} ({}) is taken back: every file is as it was.", undone.id, undone.title)])?;
+            text(&[format!(
+                "Plan {} ({}) is taken back: every file is as it was.",
+                undone.id, undone.title
+            )])?;
         }
     }
     Ok(if undone.left.is_empty() { Outcome::Fine } else { Outcome::Findings })

@@ -233,7 +233,9 @@ impl Asked {
         for change in &tried.changes {
             match change {
                 Change::Parameter { name, .. } => asked.names.extend([name.clone()]),
-                Change::Override { service, name, .. } => asked.overrides.extend([format!("{service}/{name}")]),
+                Change::Override { service, name, .. } => {
+                    asked.overrides.extend([format!("{service}/{name}")])
+                }
                 Change::Service { service, .. } => asked.services.extend([service.clone()]),
                 Change::Lines { file, remove, add } => {
                     asked.any_service |= file.ends_with("/master.cf");

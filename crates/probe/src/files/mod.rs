@@ -14,9 +14,9 @@ use mailward_audit::Known;
 use mailward_audit::facts::{Deployment, File, Said};
 
 pub(crate) use named::{paths, stores};
+pub use text::Mask;
 pub(crate) use text::{Secrets, is_accounts};
 pub(crate) use tree::mounts_of_compose;
-pub use text::Mask;
 pub use tree::{Mount, Tree};
 pub(crate) use wanted::Wanted;
 
