@@ -158,6 +158,36 @@ fn a_plan_is_carried_out_once_and_taken_back() {
 }
 
 #[test]
+fn what_a_plan_writes_is_no_change_behind_our_back() {
+    let scratch = tempfile::tempdir().unwrap();
+    let place = Place::new(scratch.path());
+    let mut config = fs::read_to_string(scratch.path().join("mailward.toml")).unwrap();
+    let watched = fs::canonicalize(scratch.path().join("etc")).unwrap();
+    config.push_str(&format!(
+        "[audit]\nprefix = []\ncompose-file = \"none\"\n[integrity]\npaths = [\"{}\"]\n\
+         ignore = [\"/etc\", \"/usr\", \"/var\", \"/root\", \"/home\", \"/lib\", \"/opt\", \"/srv\"]\n",
+        watched.display()
+    ));
+    fs::write(scratch.path().join("mailward.toml"), config).unwrap();
+    let integrity = |word: &str| {
+        let config = scratch.path().join("mailward.toml");
+        Command::new(PROGRAM).arg("--config").arg(config).args(["integrity", word]).output().unwrap()
+    };
+    let unchanged = |when: &str| {
+        let status = integrity("status");
+        assert!(status.status.success(), "{when}: {}", text(&status));
+    };
+    assert!(integrity("accept").status.success());
+    unchanged("at first");
+    assert!(Command::new(PROGRAM).args(place.apply()).output().unwrap().status.success());
+    unchanged("after the plan");
+    assert!(place.run(&["undo"]).status.success());
+    unchanged("after it was taken back");
+    fs::write(place.path("two.cf"), "x\ny\nsomebody else\n").unwrap();
+    assert_eq!(integrity("status").status.code(), Some(1));
+}
+
+#[test]
 fn a_foreign_edit_is_named() {
     let scratch = tempfile::tempdir().unwrap();
     let place = Place::new(scratch.path());

@@ -66,7 +66,9 @@ pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
         apply(&history, &made.prepared, site, &witness, &|step| bar.set_message(step.to_owned()))
     });
     bar.finish_and_clear();
-    show::done(&done?, args.format)
+    let done = done?;
+    ground.accept(&history, &done.id, false);
+    show::done(&done, args.format)
 }
 
 /// A plan of a file; the server is audited all the same, for what is proved afterwards.

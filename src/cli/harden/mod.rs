@@ -9,12 +9,16 @@ mod witness;
 
 use std::path::{Path, PathBuf};
 
-use mailward_apply::{ApplyError, History, Recovered, Site};
+use mailward_apply::{ApplyError, File, History, Recovered, Site, State};
+use mailward_audit::integrity::Digest;
+use mailward_host::clock;
+use mailward_model::Timestamp;
 use mailward_probe::{Options, Tree};
 
 use super::audit::collect;
 use super::{Outcome, Usage};
 use crate::config::Settings;
+use crate::integrity::{Acceptance, Written, accept_written};
 
 /// The subcommands of `harden`.
 #[derive(Debug, clap::Subcommand)]
@@ -75,7 +79,32 @@ impl Ground {
         let history = History::open(&self.settings.guard.state_directory)?;
         let recovered = self.with_site(|site| history.recover(site))?;
         recovered.iter().for_each(tell);
+        recovered.iter().for_each(|recovered| self.accept(&history, &recovered.id, !recovered.finished));
         Ok(history)
+    }
+
+    /// What a plan wrote, or gave back, is no change behind our back.
+    fn accept(&self, history: &History, id: &str, given_back: bool) {
+        let entries = history.entries();
+        let Some(entry) = entries.iter().find(|entry| entry.id == id) else { return };
+        let written = |file: &File| {
+            let held = if given_back { &file.after } else { &file.before };
+            Written { path: file.host.clone(), before: digest(held, &file.host) }
+        };
+        let written: Vec<Written> = entry.prepared.files.iter().map(written).collect();
+        let who = Acceptance { by: &format!("plan {id}"), now: Timestamp::from_micros(clock::now()) };
+        if let Err(error) = accept_written(&self.settings, &written, who) {
+            say(&format!("`mailward integrity status` will show the plan's changes as unknown: {error:#}"));
+        }
+    }
+}
+
+/// What a file held; where only its rights were changed, it holds that still.
+fn digest(state: &State, path: &Path) -> Option<Digest> {
+    match state {
+        State::Absent => None,
+        State::File { content, .. } => Some(Digest::of(content.bytes())),
+        State::Rights { .. } => std::fs::read(path).ok().map(|bytes| Digest::of(&bytes)),
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
     let ground = Ground::find(config, &args.scope)?;
     let history = ground.history()?;
     let undone = ground.with_site(|site| history.undo(site, args.id.as_deref()))?;
+    ground.accept(&history, &undone.id, true);
     warn(&undone);
     show::undone(&undone, args.format)
 }

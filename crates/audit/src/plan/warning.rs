@@ -42,8 +42,7 @@ const ENDINGS: &[Ending] = &[
 
 /// The warnings that these steps call for, what concerns most people first.
 pub(super) fn warnings(facts: &Facts, steps: &[Step]) -> Vec<Warning> {
-    let mut warnings: Vec<_> =
-        facts.log.habits.iter().filter_map(|habit| ended(habit, steps)).chain(closed(facts, steps)).collect();
+    let mut warnings: Vec<_> = facts.log.habits.iter().filter_map(|habit| ended(habit, steps)).collect();
     warnings.sort_by_key(|warning| core::cmp::Reverse(warning.count));
     warnings
 }
@@ -66,24 +65,6 @@ fn ended(habit: &LoggedHabit, steps: &[Step]) -> Option<Warning> {
         examples: habit.examples.clone(),
         checks,
     })
-}
-
-/// Ports that are closed: the log does not tell on which of its ports a user came.
-fn closed(facts: &Facts, steps: &[Step]) -> Option<Warning> {
-    let closes = |step: &&Step| {
-        let target = step.change.target();
-        target.contains("inet_listener")
-            && target.ends_with("/ port")
-            && matches!(&step.change, super::Change::Dovecot { value, .. } if value == "0")
-    };
-    let checks = checks(steps.iter().filter(closes));
-    let logins = facts.usage.known()?.by_service.iter();
-    let count =
-        logins.filter(|(service, _)| ["imap", "pop3"].contains(&service.as_str())).map(|(_, n)| n).sum();
-    let text = "Ports 143 and 110 are closed: who uses them with STARTTLS has to change to 993 or 995 in his mail program; the \
-                log does not tell who does"
-        .to_owned();
-    (!checks.is_empty() && count > 0).then(|| Warning { text, count, examples: Vec::new(), checks })
 }
 
 fn checks<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<String> {

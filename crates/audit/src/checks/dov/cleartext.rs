@@ -283,12 +283,20 @@ fn dov_008(server: &Server<'_>) -> Judged {
             format!("service {} listens on port {}", listener.service, ports(std::slice::from_ref(listener))),
         );
     }
-    let closed = plain.iter().map(|listener| {
-        let blocks = [format!("service {}", listener.service), format!("inet_listener {}", listener.name)];
-        Change::dovecot(&blocks.each_ref().map(String::as_str), "port", "0")
-    });
-    let remedy = Remedy::new("Close the port once no mail program uses it: the log's login lines tell.")
-        .changes(closed);
+    // The log does not tell on which of its ports a user came, so that nobody but a person can know when it is time.
+    let closed = |listener: &Listener| {
+        [
+            format!("service {} {{", listener.service),
+            format!("  inet_listener {} {{", listener.name),
+            "    port = 0".to_owned(),
+            "  }".to_owned(),
+            "}".to_owned(),
+        ]
+    };
+    let lines: Vec<String> = plain.iter().flat_map(closed).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let remedy = Remedy::new("Close the port once no mail program uses it any more: ask your users first.")
+        .add(file(server), &lines);
     Ok(finding.remedy(applied(server, remedy, "doveconf -n")).into())
 }
 

@@ -158,7 +158,7 @@ fn smt_025(server: &Server<'_>) -> Judged {
     let remedy = Remedy::new("Limit what one login sends in a policy service; a limit by address at least:")
         .changes(of_role(server, Role::Submission, "smtpd_client_message_rate_limit", "100"))
         .changes(of_role(server, Role::Submission, "smtpd_client_recipient_rate_limit", "200"))
-        .changes(of_role(server, Role::Submission, "smtpd_client_auth_rate_limit", "20"))
+        .changes(of_role(server, Role::Submission, "smtpd_client_auth_rate_limit", "100"))
         .prove("postconf -P '*/inet/smtpd_client_recipient_rate_limit'");
     Ok(finding
         .cause("smtpd_client_message_rate_limit, smtpd_client_recipient_rate_limit")
