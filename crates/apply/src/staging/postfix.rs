@@ -234,7 +234,7 @@ impl Asked {
             match change {
                 Change::Parameter { name, .. } => asked.names.extend([name.clone()]),
                 Change::Override { service, name, .. } => {
-                    asked.overrides.extend([format!("{service}/{name}")])
+                    asked.overrides.extend([format!("{service}/{name}")]);
                 }
                 Change::Service { service, .. } => asked.services.extend([service.clone()]),
                 Change::Lines { file, remove, add } => {

@@ -106,11 +106,18 @@ pub(super) fn dovecot_lines(facts: &Facts) -> &'static [&'static str] {
     if newer.is_some_and(|minor| minor >= 4) { IMAP_2_4 } else { IMAP }
 }
 
-/// Jails that count all that fail2ban's own filters know.
+/// Jails that count all that fail2ban's own filters know. Where fail2ban is missing, or which log it would read is not known, a
+/// person decides: a jail without its log keeps all of fail2ban from starting.
 pub(super) fn aggressive(facts: &Facts) -> Remedy {
-    Remedy::new("Turn on the jails of Postfix, in their widest mode, and of Dovecot.")
-        .changes(jails(facts))
-        .prove("fail2ban-client -d")
+    let remedy = Remedy::new("Turn on the jails of Postfix, in their widest mode, and of Dovecot.");
+    let changes = if facts.said("fail2ban-client -d").is_ok() { jails(facts) } else { Vec::new() };
+    let remedy = if changes.is_empty() {
+        let lines = ["[postfix]", "enabled = true", "mode = aggressive", "", "[dovecot]", "enabled = true"];
+        remedy.add(jail_file(facts), &lines)
+    } else {
+        remedy.changes(changes)
+    };
+    remedy.prove("fail2ban-client -d")
 }
 
 /// Our file among those of fail2ban's jails: the last one to be read.
@@ -121,10 +128,22 @@ pub(super) const fn jail_file(facts: &Facts) -> &'static str {
     }
 }
 
+/// The jails, each with the log that is written; none if that is not known. docker-mailserver's own know theirs.
 fn jails(facts: &Facts) -> Vec<Change> {
-    let settings =
-        [("postfix", "enabled", "true"), ("postfix", "mode", "aggressive"), ("dovecot", "enabled", "true")];
-    settings.map(|(jail, name, value)| Change::setting(jail_file(facts), jail, name, value)).to_vec()
+    let set = |jail, name, value: &str| Change::setting(jail_file(facts), jail, name, value);
+    let mut changes = vec![
+        set("postfix", "enabled", "true"),
+        set("postfix", "mode", "aggressive"),
+        set("dovecot", "enabled", "true"),
+    ];
+    if facts.about.deployment == Deployment::Plain {
+        let log = facts.log.path.as_str();
+        if !log.starts_with('/') || log.contains(char::is_whitespace) {
+            return Vec::new();
+        }
+        changes.extend(["postfix", "dovecot"].map(|jail| set(jail, "logpath", log)));
+    }
+    changes
 }
 
 pub(crate) static BAN_004: Check = Check {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{applied, live, set};
+use super::{applied, file, live, set};
 use crate::check::{not_applicable, pass};
 use crate::dovecot::{Dovecot, Listener, Socket, is_yes};
 use crate::facts::MailService;
