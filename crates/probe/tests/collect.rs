@@ -99,12 +99,16 @@ fn the_incident_has_its_findings_and_no_others() {
 
 #[test]
 fn no_secret_gets_into_facts() {
-    let Some((copy, facts)) = incident() else { return };
+    let Some((copy, mut facts)) = incident() else { return };
     let saved = serde_json::to_string(&facts).unwrap();
     for secret in secrets(copy.path()) {
         assert!(!saved.contains(&secret), "{secret} is in the facts");
     }
     assert!(!saved.contains("PRIVATE KEY"));
+    assert!(!saved.contains("a=rsa-sha256"), "what was signed for the round trip is nobody's to have");
+    if let Known::Is(keys) = &mut facts.dns.signing {
+        keys.iter_mut().for_each(|key| key.sample = None);
+    }
     assert_eq!(serde_json::from_str::<Facts>(&saved).unwrap(), facts, "what was saved is what is read");
 }
 
