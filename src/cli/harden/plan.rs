@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mailward_apply::{Prepared, diffs};
-use mailward_audit::plan::{Layout, Plan, Profile, Scale, Step, Wishes, harden};
+use mailward_audit::plan::{Layout, Plan, Scale, Step, Wishes, harden};
 use mailward_audit::{Facts, Server, judge};
 use mailward_probe::Mask;
 
@@ -22,21 +22,17 @@ pub(super) struct Making {
     /// Without what these checks or families ask for
     #[arg(long, value_name = "ID", value_delimiter = ',', num_args = 1..)]
     skip: Vec<String>,
-    /// Whom the server talks to, and whom it serves; may be given twice
-    #[arg(long, value_enum, value_name = "PROFILE")]
-    profile: Vec<Preset>,
+    /// Whom the server serves
+    #[arg(long, value_enum, default_value = "single-domain")]
+    profile: Preset,
 }
 
 /// What a host is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Preset {
-    /// Mail programs of the last ten years: TLS 1.2 with authenticated ciphers; the default
-    Modern,
-    /// Older ones too: TLS 1.2 with every cipher that is not broken
-    Intermediate,
-    /// A family, an office; the default
+    /// A family, an office
     SingleDomain,
-    /// Customers
+    /// Customers: limits for each client are five times as high
     Hoster,
 }
 
@@ -100,13 +96,14 @@ impl Made {
 fn planned(facts: &Facts, ground: &Ground, making: &Making) -> anyhow::Result<Plan> {
     let wanted = Wanted::among(&making.only, &making.skip)?;
     let audit = judge(facts, |check| wanted.has(check));
-    let has = |preset| making.profile.contains(&preset);
     let accepted = ground.settings.audit.accept.iter().filter(|accept| accept.until >= today());
     let wishes = Wishes {
         only: making.only.clone(),
         accepted: accepted.map(|accept| (accept.check.clone(), accept.subject.clone())).collect(),
-        profile: if has(Preset::Intermediate) { Profile::Intermediate } else { Profile::Modern },
-        scale: if has(Preset::Hoster) { Scale::Hoster } else { Scale::SingleDomain },
+        scale: match making.profile {
+            Preset::SingleDomain => Scale::SingleDomain,
+            Preset::Hoster => Scale::Hoster,
+        },
     };
     Ok(harden(&Server::new(facts), &audit, &wishes))
 }

@@ -18,21 +18,8 @@ pub struct Wishes {
     pub only: Vec<String>,
     /// Findings that were accepted: a check, and a subject, or nothing for all of its subjects.
     pub accepted: Vec<(String, String)>,
-    /// Whom the server talks to.
-    pub profile: Profile,
     /// Whom it serves.
     pub scale: Scale,
-}
-
-/// Whom the server talks to. Port 25 stays opportunistic in either: a server that fails there sends without any TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Profile {
-    /// Mail programs of the last ten years: TLS 1.2 with authenticated ciphers.
-    #[default]
-    Modern,
-    /// Older ones, too: TLS 1.2 with every cipher that is not broken.
-    Intermediate,
 }
 
 /// Whom a server serves.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::{Change, Program};
 pub use foretell::foretold;
-pub use harden::{Profile, Scale, Wishes, harden};
+pub use harden::{Scale, Wishes, harden};
 pub use layout::Layout;
 
 /// What shall be changed. It is not changed itself once it is made.

@@ -114,7 +114,7 @@ fn head(mailing: &Mailing, name: &str, about: &str) -> String {
     )
 }
 
-/// https://spamassassin.apache.org/gtube/, in two parts, so that no filter takes this program for it.
+/// <https://spamassassin.apache.org/gtube/>, in two parts, so that no filter takes this program for it.
 fn gtube(mailing: &Mailing) -> String {
     let text = ["XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE", "-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"].concat();
     format!("{}\r\n{EXPLAINED}\r\n\r\n{text}\r\n", head(mailing, "gtube", "spam (GTUBE)"))
