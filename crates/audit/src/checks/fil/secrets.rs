@@ -109,7 +109,9 @@ fn is_ours(path: &str) -> bool {
     let trees = [
         "/etc/postfix/",
         "/etc/dovecot/",
-        "/etc/rspamd/",
+        "/etc/rspamd/local.d/",
+        "/etc/rspamd/override.d/",
+        "/etc/rspamd/rspamd.conf.local",
         "/etc/amavis/",
         "/etc/spamassassin/",
         "/etc/opendmarc",
@@ -117,7 +119,8 @@ fn is_ours(path: &str) -> bool {
         "/etc/fail2ban/",
         "/tmp/docker-mailserver/",
     ];
-    // The stock filters and actions of fail2ban speak of passwords without having one.
+    // The stock filters and actions of fail2ban speak of passwords without having one; what Rspamd's package brings is the same
+    // on every host.
     trees.iter().any(|tree| path.starts_with(tree))
         && !path.starts_with("/etc/fail2ban/filter.d/")
         && !path.starts_with("/etc/fail2ban/action.d/")
