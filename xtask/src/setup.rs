@@ -42,6 +42,7 @@ const PACKAGES: &[Package] = &[
     ("nsd", "a name server for the audit's questions"),
     ("rspamd", "a filter that catches the audit's test mails"),
     ("python3-dkim", "verifies DKIM signatures independently of us"),
+    ("strace", "ends a plan at a system call of choice"),
     ("chromium", "looks at the pages that reports make"),
     ("curl", "talks to the control socket independently of us"),
 ];
