@@ -7,6 +7,7 @@
 pub mod atomic;
 pub mod clock;
 pub mod lock;
+pub mod path;
 pub mod priority;
 pub mod process;
 pub mod random;

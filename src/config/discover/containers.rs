@@ -1,6 +1,8 @@
 //! docker-mailserver: found by its Compose file, which also tells where its logs are on the host.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+
+use mailward_host::path::without_dots;
 
 use super::host::Host;
 
@@ -126,7 +128,7 @@ fn log(directory: &Path, source: &str) -> Option<PathBuf> {
         return None;
     }
     let volume = if source.starts_with('/') || source.starts_with('.') {
-        plain(&directory.join(source))
+        without_dots(&directory.join(source))
     } else {
         let project = directory.file_name()?.to_str()?.to_lowercase();
         let project: String =
@@ -134,17 +136,4 @@ fn log(directory: &Path, source: &str) -> Option<PathBuf> {
         PathBuf::from(format!("/var/lib/docker/volumes/{project}_{source}/_data"))
     };
     Some(volume.join("mail.log"))
-}
-
-/// Without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => _ = plain.pop(),
-            Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
-    plain
 }

@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use mailward_audit::integrity::Role;
+use mailward_host::path::without_dots;
 
 use super::open;
 use super::wanted::{Keeps, Wanted};
@@ -66,26 +67,13 @@ pub(super) fn files(of: &Path, text: &str, tree: &Tree) -> Vec<PathBuf> {
 /// Where a link of root's leads.
 pub(super) fn target(link: &Path, target: &OsStr, owner: u32) -> Option<PathBuf> {
     let parent = link.parent()?;
-    let path = plain(&parent.join(target));
+    let path = without_dots(&parent.join(target));
     (owner == 0 && !is_left_out(&path)).then_some(path)
 }
 
 fn is_left_out(path: &Path) -> bool {
     let renewed = path.extension().is_some_and(|end| RENEWED.iter().any(|other| end == *other));
     renewed || LEFT_OUT.iter().any(|above| path.starts_with(above)) || path.components().count() < 3
-}
-
-/// Without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => _ = plain.pop(),
-            Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 /// A named file is watched as it is; of directories only those of filters are.
