@@ -13,7 +13,8 @@ use live::daemon::{PATIENCE, Place};
 use live::kernel;
 use live::mail_log::MailLog;
 use live::namespace::{Namespace, skipped};
-use serde_json::Value;
+use mailward_web::{Method, call};
+use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_mailward");
 
@@ -214,4 +215,18 @@ fn bans_of_a_real_fail2ban_end_in_the_kernel() {
     import(network, &place, &["--apply"]);
     let _daemon = place.guard();
     assert!(kernel::holds(&kernel::banned().unwrap(), address("203.0.113.9")));
+}
+
+#[test]
+fn an_import_with_a_bad_target_in_the_middle_bans_nobody() {
+    let place = Place::new(PROGRAM);
+    let _guard = place.guard_without_firewall();
+    let bans = ["192.0.2.1", "192.0.2.999", "192.0.2.3"]
+        .map(|target| json!({ "target": target, "seconds": 600, "reason": "sshd" }));
+    let order = json!({ "tool": "fail2ban", "bans": bans });
+    let socket = place.path("socket");
+    let answer = call(&socket, Method::Post, "/v1/import", Some(&order)).unwrap();
+    assert_eq!(answer.status, 400, "{answer:?}");
+    let listed = call(&socket, Method::Get, "/v1/bans", None).unwrap();
+    assert_eq!(listed.body["bans"], json!([]));
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use mailward_decide::Protection;
+use mailward_decide::{Protected, Protection};
 use mailward_model::{Ban, Network, Origin, Span, Timestamp};
 use mailward_report::At;
 use mailward_report::bans::{BanList, BanRow};
@@ -48,14 +48,21 @@ pub(super) fn serve(setup: &Setup, sender: Sender<Message>, waker: Waker) -> any
     Ok(server)
 }
 
-/// Bans a target by hand.
+/// A ban that somebody asks for.
 #[derive(Debug, Deserialize)]
-struct BanOrder {
+struct Wanted {
     target: String,
     /// For how long; none is until lifted.
     seconds: Option<u64>,
     #[serde(default)]
     reason: String,
+}
+
+/// Bans a target by hand.
+#[derive(Debug, Deserialize)]
+struct BanOrder {
+    #[serde(flatten)]
+    wanted: Wanted,
     #[serde(default)]
     by: String,
 }
@@ -65,16 +72,7 @@ struct BanOrder {
 struct ImportOrder {
     /// Its name.
     tool: String,
-    bans: Vec<ImportedBan>,
-}
-
-/// One of them.
-#[derive(Debug, Deserialize)]
-struct ImportedBan {
-    target: String,
-    /// How much longer it holds; none is until lifted.
-    seconds: Option<u64>,
-    reason: String,
+    bans: Vec<Wanted>,
 }
 
 /// Puts a network on the allowlist.
@@ -86,6 +84,20 @@ struct AllowOrder {
     comment: String,
     #[serde(default)]
     by: String,
+}
+
+impl Wanted {
+    fn ban(&self, origin: Origin, by: &str, now: Timestamp) -> Result<Ban, Response> {
+        Ok(Ban {
+            target: network(Some(&self.target))?,
+            from: now,
+            until: self.seconds.map(|secs| now.plus(Span::from_secs(secs))),
+            origin,
+            by: by.into(),
+            step: 0,
+            reason: self.reason.as_str().into(),
+        })
+    }
 }
 
 impl Guard {
@@ -135,51 +147,33 @@ impl Guard {
     }
 
     fn ban(&mut self, order: &BanOrder) -> Result<Response, Response> {
-        let (now, target) = (clock(), network(Some(&order.target))?);
-        let ban = Ban {
-            target,
-            from: now,
-            until: order.seconds.map(|secs| now.plus(Span::from_secs(secs))),
-            origin: Origin::Operator,
-            by: order.by.as_str().into(),
-            step: 0,
-            reason: order.reason.as_str().into(),
-        };
-        let cleared =
-            self.engine.bans_mut().impose(ban.clone(), now).map_err(|protected| {
-                Response::error(409, &format!("{protected}. See: mailward allow --list"))
-            })?;
-        self.enforce(std::slice::from_ref(&cleared), now);
-        self.keeper.ban(ban.clone(), false);
-        self.keep()?;
-        self.stats.banned(&ban);
-        self.voice.tell(&mailward_engine::Effect::Ban(cleared), self.setup.enforce);
-        document(&BanRow::from(&ban))
+        let now = clock();
+        let ban = order.wanted.ban(Origin::Operator, &order.by, now)?;
+        match self.impose(vec![ban.clone()], now)?.pop() {
+            Some(protected) => Err(Response::error(409, &format!("{protected}. See: mailward allow --list"))),
+            None => document(&BanRow::from(&ban)),
+        }
     }
 
     /// Bans whom another tool has banned, unless the never-ban list forbids it, or a ban holds that is longer.
     fn import(&mut self, order: &ImportOrder) -> Result<Response, Response> {
         let now = clock();
-        let (mut cleared, mut refused, mut held) = (Vec::new(), Vec::new(), 0_u64);
-        for wanted in &order.bans {
-            let target = network(Some(&wanted.target))?;
-            let ban = Ban {
-                target,
-                from: now,
-                until: wanted.seconds.map(|secs| now.plus(Span::from_secs(secs))),
-                origin: Origin::Import,
-                by: order.tool.as_str().into(),
-                step: 0,
-                reason: wanted.reason.as_str().into(),
-            };
-            let end = |ban: &Ban| (ban.until.is_none(), ban.until);
-            if self.engine.bans().covering(target).is_some_and(|old| end(old) >= end(&ban)) {
-                held += 1;
-                continue;
-            }
+        let wanted = order.bans.iter().map(|wanted| wanted.ban(Origin::Import, &order.tool, now));
+        let mut bans = wanted.collect::<Result<Vec<Ban>, Response>>()?;
+        let asked = bans.len();
+        bans.retain(|ban| self.engine.bans().covering(ban.target).is_none_or(|held| held.end() < ban.end()));
+        let (held, tried) = (asked - bans.len(), bans.len());
+        let refused: Vec<String> = self.impose(bans, now)?.iter().map(ToString::to_string).collect();
+        Ok(Response::ok(json!({ "banned": tried - refused.len(), "held": held, "refused": refused })))
+    }
+
+    /// Bans what is asked for: in the kernel and on the disk before it is told. Gives back what the never-ban list forbids.
+    fn impose(&mut self, bans: Vec<Ban>, now: Timestamp) -> Result<Vec<Protected>, Response> {
+        let (mut cleared, mut refused) = (Vec::new(), Vec::new());
+        for ban in bans {
             match self.engine.bans_mut().impose(ban, now) {
                 Ok(ban) => cleared.push(ban),
-                Err(protected) => refused.push(protected.to_string()),
+                Err(protected) => refused.push(protected),
             }
         }
         self.enforce(&cleared, now);
@@ -188,11 +182,10 @@ impl Guard {
             self.stats.banned(ban.ban());
         }
         self.keep()?;
-        let banned = cleared.len();
         for ban in cleared {
             self.voice.tell(&mailward_engine::Effect::Ban(ban), self.setup.enforce);
         }
-        Ok(Response::ok(json!({ "banned": banned, "held": held, "refused": refused })))
+        Ok(refused)
     }
 
     fn unban(&mut self, target: Network, request: &Request) -> Result<Response, Response> {

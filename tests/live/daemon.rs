@@ -98,6 +98,13 @@ impl Place {
         daemon
     }
 
+    /// Starts a guard that leaves the kernel alone, and waits until it guards.
+    pub(crate) fn guard_without_firewall(&self) -> Daemon {
+        let mut daemon = Daemon::spawn(self.guard_command().arg("--no-firewall"));
+        daemon.guards();
+        daemon
+    }
+
     /// Waits until the guard has read the log to its end.
     pub(crate) fn catches_up(&self) {
         let deadline = Instant::now() + PATIENCE;

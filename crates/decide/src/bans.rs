@@ -153,7 +153,7 @@ impl Bans {
             .iter()
             .filter(|((family, prefix), _)| *family == v4 && *prefix <= target.prefix())
             .filter_map(|((_, prefix), _)| self.active.get(&Network::around(target.address(), *prefix)))
-            .max_by_key(|ban| (ban.until.is_none(), ban.until, ban.target))
+            .max_by_key(|ban| (ban.end(), ban.target))
     }
 
     /// The active bans that lie within a network, itself included.
@@ -210,8 +210,7 @@ impl Bans {
         if ban.origin == Origin::Rule {
             self.remember_rung(ban.target, ban.step, ban.until.unwrap_or(now));
         }
-        let end = |ban: &Ban| (ban.until.is_none(), ban.until);
-        if self.active.get(&ban.target).is_none_or(|held| end(held) < end(&ban)) {
+        if self.active.get(&ban.target).is_none_or(|held| held.end() < ban.end()) {
             self.hold(self.never.clear(ban, now)?.into_ban());
         }
         Ok(())

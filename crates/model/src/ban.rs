@@ -28,6 +28,12 @@ impl Ban {
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|until| now < until)
     }
+
+    /// When it ends, to compare with other bans: one until lifted outlasts all others.
+    #[must_use]
+    pub const fn end(&self) -> (bool, Option<Timestamp>) {
+        (self.until.is_none(), self.until)
+    }
 }
 
 named! {

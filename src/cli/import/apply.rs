@@ -113,8 +113,7 @@ fn by_store(
         never.protect(entry.network, Protection::Allowed { comment: entry.comment.into() }, entry.until);
     }
     let known = store.active_bans(to.now)?;
-    let end = |ban: &Ban| (ban.until.is_none(), ban.until);
-    let new = |ban: &&Ban| !known.iter().any(|old| old.target == ban.target && end(old) >= end(ban));
+    let new = |ban: &&Ban| !known.iter().any(|old| old.target == ban.target && old.end() >= ban.end());
     let cleared: Vec<Ban> = bans
         .iter()
         .filter(new)

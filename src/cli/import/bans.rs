@@ -43,9 +43,8 @@ pub(super) fn read(
             found.over += 1;
             continue;
         }
-        let end = |ban: &Ban| (ban.until.is_none(), ban.until);
         match longest.get(&target) {
-            Some(known) if end(known) >= end(&ban) => {}
+            Some(known) if known.end() >= ban.end() => {}
             _ => _ = longest.insert(target, ban),
         }
     }

@@ -24,6 +24,7 @@ pub use mynetworks::{Entry as NetworkEntry, Networks};
 pub use protocols::{Protocol, Protocols};
 pub use service::{Kind, Service};
 pub use table::{Entry as TableEntry, Table};
+pub(crate) use text::parts;
 pub use text::{Assignment, Logical, MainCf, boolean, elements, logical_lines, seconds, unbraced};
 pub use value::{Beaten, Effective, Origin, Role};
 pub use version::Version;

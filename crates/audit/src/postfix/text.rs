@@ -1,5 +1,7 @@
 //! The text of main.cf and of files written like it, and how Postfix splits its lists. See postconf(5), "FILE FORMAT".
 
+use core::ops::Range;
+
 /// An assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
@@ -89,10 +91,15 @@ pub(super) fn words(line: &str) -> Vec<&str> {
 }
 
 fn split(text: &str, separates: impl Fn(char) -> bool) -> Vec<&str> {
+    parts(text, separates).0.into_iter().filter_map(|range| text.get(range)).collect()
+}
+
+/// Where the parts lie, separated except inside braces, and how many braces were not closed.
+pub(crate) fn parts(text: &str, separates: impl Fn(char) -> bool) -> (Vec<Range<usize>>, usize) {
     let (mut parts, mut start, mut depth) = (Vec::new(), None, 0_usize);
     for (at, c) in text.char_indices() {
         if depth == 0 && separates(c) {
-            parts.extend(start.take().and_then(|start: usize| text.get(start..at)));
+            parts.extend(start.take().map(|start| start..at));
             continue;
         }
         start.get_or_insert(at);
@@ -102,8 +109,8 @@ fn split(text: &str, separates: impl Fn(char) -> bool) -> Vec<&str> {
             _ => {}
         }
     }
-    parts.extend(start.and_then(|start| text.get(start..)));
-    parts
+    parts.extend(start.map(|start| start..text.len()));
+    (parts, depth)
 }
 
 /// What stands between a pair of braces around the whole text, without blanks at its ends; the text itself if there is none.

@@ -25,11 +25,8 @@ pub(super) fn server(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
 /// Ports 587 and 465, over one connection.
 pub(super) fn submission(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
     let mut session = Session::open(speaker)?;
-    let offered = session.ehlo()?;
-    if session.speaker.target.implicit_tls {
-        session.speaker.talk.secured = Known::Is(offered);
-    } else {
-        session.speaker.talk.plain = Known::Is(offered.clone());
+    let offered = session.offered()?;
+    if !session.speaker.target.implicit_tls {
         session.say("mail-before-tls", &[&format!("MAIL FROM:<{SENDER}>")])?;
         session.reset()?;
         if !session.starttls(&offered)? {
@@ -50,11 +47,8 @@ pub(super) fn submission(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
 /// What is offered in clear and inside of TLS.
 pub(super) fn greet(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
     let mut session = Session::open(speaker)?;
-    let offered = session.ehlo()?;
-    if session.speaker.target.implicit_tls {
-        session.speaker.talk.secured = Known::Is(offered);
-    } else {
-        session.speaker.talk.plain = Known::Is(offered.clone());
+    let offered = session.offered()?;
+    if !session.speaker.target.implicit_tls {
         session.starttls(&offered)?;
     }
     session.quit();
@@ -112,8 +106,7 @@ fn agreed(connection: &mut Connection, line: &str) -> Result<String, Ended> {
 /// What is offered in clear and inside of TLS, and the commands that tell of users.
 fn capabilities(speaker: &mut Speaker<'_>) -> Result<(), Ended> {
     let mut session = Session::open(speaker)?;
-    let offered = session.ehlo()?;
-    session.speaker.talk.plain = Known::Is(offered.clone());
+    let offered = session.offered()?;
     session.say("vrfy", &["VRFY postmaster"])?;
     session.say("expn", &["EXPN postmaster"])?;
     session.starttls(&offered)?;
@@ -242,6 +235,15 @@ impl<'s, 'a> Session<'s, 'a> {
         Ok(lines.iter().skip(1).filter_map(|line| line.get(4..)).map(str::to_owned).collect())
     }
 
+    /// What EHLO is answered with, kept as what is offered in clear or inside of TLS.
+    fn offered(&mut self) -> Result<Vec<String>, Ended> {
+        let offered = self.ehlo()?;
+        let talk = &mut self.speaker.talk;
+        let told = if self.secured { &mut talk.secured } else { &mut talk.plain };
+        *told = Known::Is(offered.clone());
+        Ok(offered)
+    }
+
     /// Says lines until one is refused; the last one said is what the answer is to.
     fn say(&mut self, name: &str, lines: &[&str]) -> Result<(), Ended> {
         let mut sent = Vec::new();
@@ -281,8 +283,7 @@ impl<'s, 'a> Session<'s, 'a> {
             return Ok(false);
         }
         self.secured = true;
-        let offered = self.ehlo()?;
-        self.speaker.talk.secured = Known::Is(offered);
+        self.offered()?;
         Ok(true)
     }
 

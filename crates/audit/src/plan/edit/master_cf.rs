@@ -4,6 +4,7 @@ use core::ops::Range;
 
 use super::Clash;
 use super::text::{Text, same};
+use crate::postfix::parts;
 
 /// A word of a service: where it stands, and what it says.
 struct Word {
@@ -120,24 +121,12 @@ fn words(file: &str, text: &Text, lines: &[usize]) -> Result<Vec<Word>, Clash> {
     let mut words = Vec::new();
     for line in lines {
         let body = text.line(*line);
-        let (mut start, mut depth) = (None, 0_usize);
-        for (at, c) in body.char_indices().chain([(body.len(), ' ')]) {
-            if depth == 0 && c.is_whitespace() {
-                let range = start.take().map(|start: usize| start..at);
-                words.extend(range.map(|range| Word {
-                    line: *line,
-                    text: body.get(range.clone()).unwrap_or_default().to_owned(),
-                    range,
-                }));
-                continue;
-            }
-            start.get_or_insert(at);
-            match c {
-                '{' => depth += 1,
-                '}' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-        }
+        let (parts, depth) = parts(body, char::is_whitespace);
+        words.extend(parts.into_iter().map(|range| Word {
+            line: *line,
+            text: body.get(range.clone()).unwrap_or_default().to_owned(),
+            range,
+        }));
         if depth > 0 {
             return Err(unreadable(file, text, *line));
         }
