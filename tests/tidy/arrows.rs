@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("report", &["model"]),
     ("engine", &["model", "parse", "detect", "decide"]),
     ("audit", &["model"]),
+    ("wire", &["model"]),
     // audit: what is said of an account is what the checks find of it.
     ("account", &["audit"]),
     // Edges.
@@ -28,6 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("probe", &["model", "host", "audit", "account"]),
     // audit: the plans that it carries out. Who looks at the server from outside is handed in.
     ("apply", &["host", "audit"]),
+    // decide: who is banned and what is answered is decided there; host: its clock.
+    ("gate", &["model", "host", "wire", "decide"]),
     ("web", &[]),
     // Development only.
     ("lab", &[]),
@@ -40,7 +43,7 @@ const OF_TESTS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that know no clock, file, socket, environment, process or thread.
-const PURE: &[&str] = &["model", "parse", "detect", "decide", "report", "engine", "audit", "account"];
+const PURE: &[&str] = &["model", "parse", "detect", "decide", "report", "engine", "audit", "account", "wire"];
 
 /// What reaches for the world in the standard library and in `jiff`.
 const EFFECTS: &[&str] = &[
