@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod bans;
+pub mod login;
 mod never_ban;
 mod settings;
 
