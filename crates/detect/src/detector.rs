@@ -1,5 +1,7 @@
 //! The detector: what one event adds to all that is remembered, and what follows from it.
 
+mod known;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -21,6 +23,8 @@ use crate::places::{Places, Record, Standing};
 use crate::rules::{Capacity, Measure, Patience, Response, Rule, Rules, Scope};
 use crate::source::Source;
 use crate::window::{Facts, History, Query, is_light, seconds};
+
+pub use known::Known;
 
 /// What the detector has to tell about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,7 +240,7 @@ impl Detector {
         if let (Some(guess), Some(account)) = (offence.guess, &offence.account) {
             self.repeats_guess(offence.address, account, guess, offence.time);
         }
-        if offence.event == EventKind::PasswordRefused {
+        if matches!(offence.event, EventKind::PasswordRefused | EventKind::RefusalReported) {
             // The line that repeats it may still come.
             self.joins.restore(offence, Source::of(offence.address));
         }

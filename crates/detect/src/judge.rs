@@ -14,6 +14,7 @@ pub const fn matters(kind: EventKind) -> bool {
             EventKind::LoginUndecided
                 | EventKind::LoginFailed
                 | EventKind::PasswordRefused
+                | EventKind::RefusalReported
                 | EventKind::LoginAborted
                 | EventKind::TlsFailed
                 | EventKind::Pregreet
@@ -51,7 +52,9 @@ pub fn judge(event: &Event<'_>) -> Option<(OffenceKind, Weight)> {
     use OffenceKind as K;
     use Weight::{Full, Noted, Weak};
     match event.kind {
-        EventKind::LoginFailed | EventKind::PasswordRefused => Some(login_failed(event.reason)),
+        EventKind::LoginFailed | EventKind::PasswordRefused | EventKind::RefusalReported => {
+            Some(login_failed(event.reason))
+        }
         EventKind::LoginAborted => login_aborted(event.reason),
         EventKind::TlsFailed => Some((K::TlsProbe, tls_failure_on(event))),
         EventKind::Pregreet => Some((K::Pregreet, Full)),

@@ -16,6 +16,6 @@ pub mod rules;
 mod source;
 mod window;
 
-pub use detector::{Detector, Login, Notice, Occupancy};
+pub use detector::{Detector, Known, Login, Notice, Occupancy};
 pub use judge::{judge, matters};
 pub use rules::{Capacity, Patience, Rule, Rules};

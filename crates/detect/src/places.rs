@@ -188,6 +188,16 @@ impl Record {
         self.login > 0
     }
 
+    /// Whether anybody logged in with it since a second.
+    pub(crate) const fn logged_in_since(&self, start: u32) -> bool {
+        self.login > 0 && self.login >= start
+    }
+
+    /// Whether it was logged in with from the network of a source.
+    pub(crate) fn knows(&self, source: Source) -> bool {
+        source.neighbourhoods().any(|network| self.networks.contains(&network))
+    }
+
     /// A login succeeded. Returns how many failures of strangers since `start` preceded it, if it came from a network
     /// that the account never logged in from.
     pub(crate) fn succeeded(&mut self, source: Source, now: u32, start: u32) -> u32 {

@@ -219,6 +219,8 @@ named! {
         LoginAborted = "login-aborted",
         /// A password database refused a password: one try, with the user, often before the login process writes its line.
         PasswordRefused = "password-refused",
+        /// The same, told by the mail server itself when it asked the login guard; lines about it follow.
+        RefusalReported = "refusal-reported",
         /// A look-up of a user without a login, as for delivery or quota.
         UserLookup = "user-lookup",
         /// A session after the login ended.

@@ -60,8 +60,6 @@ pub enum Over {
     Network,
     /// The account.
     Account,
-    /// Logins with this account that succeeded although strangers guessed: they only tell.
-    Suspicion,
 }
 
 /// How full a rule's window is for this login.
@@ -267,15 +265,18 @@ fn by_source(login: &Circumstances<'_>, _: &Limits, _: &Lists) -> Said {
 }
 
 /// The password is right. At a strange place that is a stolen one when the same source just failed on other accounts, or when
-/// strangers guess at this account; where nobody ever logged in with it, its owner has no other places, and is let in.
+/// strangers are about to besiege this one. Where nobody ever logged in with it, its owner has no other place.
 fn by_theft(login: &Circumstances<'_>, _: &Limits, _: &Lists) -> Said {
     if !login.password_was_right || login.place != Place::Strange {
         return None;
     }
-    let speaks = |window: &&Window| match window.over {
-        Over::Source => window.count > 1 && window.rule.0 == SPRAY,
-        Over::Suspicion => login.account_is_used && window.is_full(),
-        Over::Network | Over::Account => false,
+    let speaks = |window: &&Window| {
+        window.is_nearly_full()
+            && match window.over {
+                Over::Source => window.rule.0 == SPRAY,
+                Over::Account => login.account_is_used,
+                Over::Network => false,
+            }
     };
     login.windows.iter().find(speaks).map(|window| (Verdict::Refuse, Ground::Stolen(window.rule)))
 }

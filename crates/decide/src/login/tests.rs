@@ -96,14 +96,15 @@ fn a_network_of_guessers() {
 
 #[test]
 fn a_right_password_that_may_be_stolen() {
-    let (spray, guessed) = (source("auth-spray", 2, 4), of(Over::Suspicion, 3, 3));
+    let (spray, guessed) = (source("auth-spray", 3, 4), of(Over::Account, 3, 4));
     fn right(login: &mut Circumstances<'_>) {
         login.password_was_right = true;
     }
     check(right, &[], Pass, "nothing");
     check(right, &[spray], Refuse, "stolen-password");
-    check(|_| {}, &[spray], Pass, "nothing");
-    check(right, &[source("auth-spray", 1, 4)], Pass, "nothing");
+    check(|_| {}, &[spray], Wait, "nearly-full");
+    check(right, &[source("auth-spray", 2, 4)], Pass, "nothing");
+    check(right, &[source("x", 2, 3)], Wait, "nearly-full");
     check(right, &[guessed], Refuse, "stolen-password");
     check(|_| {}, &[guessed], Pass, "nothing");
     for place in [Place::Own, Place::Others] {
