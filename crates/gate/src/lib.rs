@@ -11,7 +11,9 @@
 mod door;
 mod endpoint;
 mod error;
-mod policy;
+mod ledger;
+pub mod policy;
+mod stats;
 mod stream;
 
 use std::cell::RefCell;
@@ -21,19 +23,47 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use mailward_decide::Bans;
-use mailward_model::Timestamp;
+use mailward_decide::policy::Policy;
+use mailward_model::{Signal, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::LocalSet;
 
 pub use door::Limits;
 pub use endpoint::Endpoint;
 pub use error::GateError;
+pub use ledger::Changes;
+pub use stats::{Latency, Stats};
 
 /// What the gate knows. It lives on the gate's thread.
 #[derive(Debug)]
 pub struct State {
     /// Who is banned, and who never is.
     pub bans: Bans,
+    /// How Postfix is answered.
+    pub policy: Policy,
+    /// What was answered, and how fast.
+    pub stats: Stats,
+}
+
+/// Where the gate hands on what happens. Neither may wait: answers do not.
+pub struct Outlets {
+    /// Hears what people are to be told.
+    pub tell: Box<dyn Fn(Report) + Send>,
+    /// Takes what is to be kept on the disk, or gives it back while it has no room.
+    pub keep: Box<dyn FnMut(Changes) -> Result<(), Changes> + Send>,
+}
+
+impl std::fmt::Debug for Outlets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Outlets")
+    }
+}
+
+/// What the daemon is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// A limit was reached that is news.
+    Signal(Signal),
 }
 
 /// Where the gate listens, and what each client may cost.
@@ -64,7 +94,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`GateError`]; then nothing listens.
-    pub fn open(listen: &Listen, state: State) -> Result<Self, GateError> {
+    pub fn open(listen: &Listen, state: State, outlets: Outlets) -> Result<Self, GateError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -77,11 +107,16 @@ impl Gate {
         let run = move || {
             LocalSet::new().block_on(&runtime, async move {
                 let state = Rc::new(RefCell::new(state));
-                let desk = Rc::new(policy::Desk::new(Rc::clone(&state)));
+                let desk = Rc::new(policy::Desk::new(Rc::clone(&state), outlets.tell));
                 for listener in policy {
                     tokio::task::spawn_local(door::attend(listener, limits, Rc::clone(&desk)));
                 }
-                obey(received, &state).await;
+                let ledger = ledger::Ledger::new(outlets.keep);
+                tokio::select! {
+                    () = obey(received, &state) => {}
+                    () = ledger.keep_up(&state) => {}
+                }
+                ledger.close(&state).await;
             });
         };
         let thread = thread::Builder::new().name("gate".into()).spawn(run).map_err(GateError::Thread)?;

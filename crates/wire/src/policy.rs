@@ -222,8 +222,6 @@ pub enum Action {
     Reply(String),
     /// Only a line in Postfix's log.
     Warn(String),
-    /// A header in front of the message.
-    Prepend(String),
 }
 
 impl Action {
@@ -234,7 +232,6 @@ impl Action {
             Self::DeferIfPermit(text) => ("DEFER_IF_PERMIT ", text.as_str()),
             Self::Reply(text) => ("", text.as_str()),
             Self::Warn(text) => ("WARN ", text.as_str()),
-            Self::Prepend(text) => ("PREPEND ", text.as_str()),
         };
         out.extend_from_slice(b"action=");
         out.extend_from_slice(name.as_bytes());

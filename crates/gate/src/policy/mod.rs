@@ -1,35 +1,129 @@
 //! Postfix asks (policy delegation).
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Instant;
 
-use mailward_wire::policy::{Action, Decoder, Request};
+use mailward_decide::policy::{Answer, Evidence, Question, Verdict};
+use mailward_model::Text;
+use mailward_wire::policy::{Action, Attribute, Decoder, Request};
 
 use crate::door::{Limits, Seat, Service};
 use crate::stream::Stream;
-use crate::{State, clock};
+use crate::{Report, State, clock};
 
 /// Answers Postfix.
 pub(crate) struct Desk {
     state: Rc<RefCell<State>>,
+    tell: Box<dyn Fn(Report) + Send>,
 }
 
 /// Read at once; a request is about 700 bytes.
 const PIECE: usize = 4 << 10;
 
 impl Desk {
-    pub(crate) const fn new(state: Rc<RefCell<State>>) -> Self {
-        Self { state }
+    pub(crate) fn new(state: Rc<RefCell<State>>, tell: Box<dyn Fn(Report) + Send>) -> Self {
+        Self { state, tell }
     }
 
-    fn answer(&self, request: &Request<'_>) -> Action {
-        let state = self.state.borrow();
-        match request.client() {
-            Some(client) if state.bans.is_banned(client, clock()) => {
-                Action::Reply("421 4.7.1 Service unavailable".to_owned())
-            }
-            _ => Action::Dunno,
+    async fn answer(&self, request: &Request<'_>) -> Action {
+        let begun = Instant::now();
+        let Some(asked) = Asked::of(request) else { return Action::Dunno };
+        let verdict = self.judge(&asked.question());
+        let mut state = self.state.borrow_mut();
+        let (said, by) = (word(&verdict.answer), verdict.by.map_or("nobody", |family| family.name()));
+        *state.stats.policy.entry((said, by)).or_default() += 1;
+        state.stats.policy_latency.add(begun.elapsed());
+        drop(state);
+        if let Some(signal) = verdict.signal {
+            (self.tell)(Report::Signal(signal));
         }
+        action(verdict.answer, &verdict.warnings)
+    }
+
+    fn judge(&self, question: &Question<'_>) -> Verdict {
+        let State { bans, policy, .. } = &mut *self.state.borrow_mut();
+        policy.judge(question, &Evidence::default(), bans, clock())
+    }
+}
+
+/// The words of a request, as they are judged.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    client: std::net::IpAddr,
+    stage: mailward_model::Stage,
+    recipients: u32,
+    name: Cow<'a, str>,
+    helo: Cow<'a, str>,
+    sender: Cow<'a, str>,
+    recipient: Cow<'a, str>,
+    instance: Cow<'a, str>,
+    user: Cow<'a, str>,
+    service: Cow<'a, str>,
+}
+
+impl<'a> Asked<'a> {
+    /// What a request asks; nothing, where the client has no address.
+    #[must_use]
+    pub fn of(request: &Request<'a>) -> Option<Self> {
+        let text = |attribute| request.get(attribute).lossy();
+        let known = |name: Cow<'a, str>| if name == "unknown" { Cow::Borrowed("") } else { name };
+        let context = request.get(Attribute::Context);
+        let service = if context == Text::EMPTY { Attribute::ServerPort } else { Attribute::Context };
+        Some(Self {
+            client: request.client()?,
+            stage: request.stage(),
+            recipients: u32::try_from(request.number(Attribute::RecipientCount)).unwrap_or(u32::MAX),
+            name: known(text(Attribute::ClientName)),
+            helo: text(Attribute::Helo),
+            sender: text(Attribute::Sender),
+            recipient: text(Attribute::Recipient),
+            instance: text(Attribute::Instance),
+            user: text(Attribute::User),
+            service: text(service),
+        })
+    }
+
+    /// The same, to judge.
+    #[must_use]
+    pub fn question(&self) -> Question<'_> {
+        Question {
+            stage: self.stage,
+            client: self.client,
+            name: &self.name,
+            helo: &self.helo,
+            sender: &self.sender,
+            recipient: &self.recipient,
+            recipients: self.recipients,
+            instance: &self.instance,
+            user: &self.user,
+            service: &self.service,
+        }
+    }
+}
+
+/// The name of an answer.
+const fn word(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::Pass => "pass",
+        Answer::Later(_) => "later",
+        Answer::HangUp(_) => "hang-up",
+        Answer::Refuse(_) => "refuse",
+    }
+}
+
+/// In Postfix's words.
+#[must_use]
+pub fn action(answer: Answer, warnings: &[(mailward_decide::policy::Family, String)]) -> Action {
+    match (answer, warnings.first()) {
+        (Answer::Later(text), _) => Action::DeferIfPermit(text),
+        (Answer::HangUp(text), _) => Action::Reply(format!("421 {text}")),
+        (Answer::Refuse(text), _) => Action::Reply(format!("550 {text}")),
+        (Answer::Pass, Some((family, text))) => {
+            Action::Warn(format!("mailward {}: would say {text}", family.name()))
+        }
+        (Answer::Pass, None) => Action::Dunno,
     }
 }
 
@@ -45,10 +139,13 @@ impl Service for Desk {
                     Ok(Some(request)) => request,
                     Ok(None) => break,
                     // What is no request cannot be answered; Postfix goes on without us.
-                    Err(_) => return,
+                    Err(_) => {
+                        self.state.borrow_mut().stats.garbled += 1;
+                        return;
+                    }
                 };
                 seat.heard();
-                self.answer(&request).write(&mut out);
+                self.answer(&request).await.write(&mut out);
                 if stream.write(&out, limits.patience).await.is_err() {
                     return;
                 }
