@@ -29,8 +29,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("probe", &["model", "host", "audit", "account"]),
     // audit: the plans that it carries out. Who looks at the server from outside is handed in.
     ("apply", &["host", "audit"]),
-    // decide: who is banned and what is answered is decided there; host: its clock.
-    ("gate", &["model", "host", "wire", "decide"]),
+    // decide: who is banned and what is answered is decided there; detect: the login guard's memory; host: its clock.
+    ("gate", &["model", "host", "wire", "detect", "decide"]),
     ("web", &[]),
     // Development only.
     ("lab", &[]),

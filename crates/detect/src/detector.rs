@@ -235,6 +235,19 @@ impl Detector {
         }
     }
 
+    /// Forgets what counts against a source, an account, or both.
+    pub fn pardon(&mut self, address: Option<IpAddr>, account: Option<&Account>) {
+        if let Some(address) = address {
+            let gone = self.sources.remove(Source::of(address)).map_or(0, |history| history.spilled());
+            self.spilled = self.spilled.saturating_sub(gone);
+        }
+        if let Some(account) = account
+            && let Some(record) = self.accounts.get_mut(self.hash(account))
+        {
+            record.pardon();
+        }
+    }
+
     /// Brings back an offence of before a restart.
     pub fn restore_offence(&mut self, offence: &Offence) {
         if let (Some(guess), Some(account)) = (offence.guess, &offence.account) {

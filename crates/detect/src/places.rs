@@ -178,6 +178,12 @@ impl Record {
         }
     }
 
+    /// Forgets who failed on it.
+    pub(crate) fn pardon(&mut self) {
+        self.strangers.clear();
+        self.failures.clear();
+    }
+
     /// Strangers that failed since a second.
     pub(crate) fn strangers_since(&self, start: u32) -> impl Iterator<Item = Source> + Clone + '_ {
         self.strangers.iter().filter(move |(_, secs)| *secs > start).map(|(source, _)| *source)

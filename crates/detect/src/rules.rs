@@ -506,6 +506,19 @@ pub const RULES: &[Rule] = &[
         )
     },
     Rule {
+        scope: Scope::Account,
+        threshold: 1,
+        response: Response::Tell,
+        ban: Span::ZERO,
+        ..rule(
+            "password-stolen",
+            OffenceKind::AuthFailure,
+            "A right password that was refused",
+            "Somebody at a strange place who guessed at other accounts, or at one under attack, has the right password. The \
+             login guard refused him; the password has to be changed.",
+        )
+    },
+    Rule {
         scope: Scope::Server,
         threshold: 90,
         response: Response::Tell,

@@ -12,6 +12,7 @@ mod door;
 mod endpoint;
 mod error;
 mod ledger;
+pub mod login;
 pub mod policy;
 mod stats;
 mod stream;
@@ -26,12 +27,14 @@ use mailward_decide::Bans;
 use mailward_decide::policy::Policy;
 use mailward_model::{Signal, Timestamp};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 pub use door::Limits;
 pub use endpoint::Endpoint;
 pub use error::GateError;
 pub use ledger::Changes;
+pub use login::{LoginEvent, Logins};
 pub use stats::{Latency, Stats};
 
 /// What the gate knows. It lives on the gate's thread.
@@ -41,6 +44,8 @@ pub struct State {
     pub bans: Bans,
     /// How Postfix is answered.
     pub policy: Policy,
+    /// How Dovecot is answered.
+    pub logins: Logins,
     /// What was answered, and how fast.
     pub stats: Stats,
 }
@@ -60,10 +65,12 @@ impl std::fmt::Debug for Outlets {
 }
 
 /// What the daemon is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Report {
-    /// A limit was reached that is news.
+    /// A person should know.
     Signal(Signal),
+    /// A login failed; who waits until that is on the disk, where it locks somebody out.
+    Refusal(LoginEvent, Option<oneshot::Sender<()>>),
 }
 
 /// Where the gate listens, and what each client may cost.
@@ -71,12 +78,17 @@ pub enum Report {
 pub struct Listen {
     /// For Postfix's policy delegation.
     pub policy: Vec<Endpoint>,
+    /// For Dovecot's auth policy.
+    pub login: Vec<Endpoint>,
     /// What a client may cost.
     pub limits: Limits,
 }
 
 /// Runs on the gate's thread, between two answers.
 type Order = Box<dyn FnOnce(&mut State) + Send>;
+
+/// Hears what people are to be told.
+type Tell = Rc<dyn Fn(Report) + Send>;
 
 /// How long a question to the gate may wait: it answers in microseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -102,13 +114,19 @@ impl Gate {
             .map_err(GateError::Thread)?;
         // Bound here, so that who opens the gate hears of it.
         let policy = endpoint::bind_all(&listen.policy)?;
+        let login = endpoint::bind_all(&listen.login)?;
         let limits = listen.limits;
         let (orders, received) = unbounded_channel();
         let run = move || {
             LocalSet::new().block_on(&runtime, async move {
                 let state = Rc::new(RefCell::new(state));
-                let desk = Rc::new(policy::Desk::new(Rc::clone(&state), outlets.tell));
+                let tell: Tell = outlets.tell.into();
+                let desk = Rc::new(policy::Desk::new(Rc::clone(&state), Rc::clone(&tell)));
                 for listener in policy {
+                    tokio::task::spawn_local(door::attend(listener, limits, Rc::clone(&desk)));
+                }
+                let desk = Rc::new(login::Desk::new(Rc::clone(&state), tell));
+                for listener in login {
                     tokio::task::spawn_local(door::attend(listener, limits, Rc::clone(&desk)));
                 }
                 let ledger = ledger::Ledger::new(outlets.keep);

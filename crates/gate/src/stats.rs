@@ -10,6 +10,10 @@ pub struct Stats {
     pub policy: BTreeMap<(&'static str, &'static str), u64>,
     /// How long the answers to Postfix took.
     pub policy_latency: Latency,
+    /// Answers to Dovecot, by verdict and ground.
+    pub login: BTreeMap<(&'static str, &'static str), u64>,
+    /// How long the answers to Dovecot took.
+    pub login_latency: Latency,
     /// Connections that were closed because what they said is no request.
     pub garbled: u64,
     /// Changes that were given up, because the disk stood still.

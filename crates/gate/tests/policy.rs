@@ -1,4 +1,5 @@
 //! The gate over its sockets: what Postfix would send, and what others send to hurt it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Budget, Ladder, NeverBan, Secret};
+use mailward_detect::{Capacity, Detector, Patience, Rules};
+use mailward_gate::login::{Logins, Settings};
 use mailward_gate::{Changes, Endpoint, Gate, Limits, Listen, Outlets, Report, State, Stats};
 use mailward_model::{Ban, Origin, Timestamp};
 
@@ -22,6 +25,10 @@ fn state() -> State {
     State {
         bans: Bans::new(NeverBan::built_in(), Ladder::default(), Budget::default()),
         policy: Policy::new(PolicySettings::default(), Secret::new([7; 32])),
+        logins: Logins::new(
+            Settings::default(),
+            Detector::new(Rules::default(), Patience::default(), Capacity::default()),
+        ),
         stats: Stats::default(),
     }
 }
@@ -36,8 +43,12 @@ fn open(limits: Limits, disk: bool) -> Open {
             move |changes| if disk { keep.send(changes).map_err(|sent| sent.0) } else { Err(changes) },
         ),
     };
-    let gate =
-        Gate::open(&Listen { policy: vec![Endpoint::Tcp(address)], limits }, state(), outlets).unwrap();
+    let gate = Gate::open(
+        &Listen { policy: vec![Endpoint::Tcp(address)], login: Vec::new(), limits },
+        state(),
+        outlets,
+    )
+    .unwrap();
     Open { gate, address, reports, changes }
 }
 
@@ -114,7 +125,8 @@ fn an_account_over_its_limit_is_told() {
         })
         .collect();
     assert_eq!(answers.iter().filter(|answer| *answer == "action=DUNNO\n\n").count(), 25);
-    let Report::Signal(signal) = open.reports.recv_timeout(Duration::from_secs(20)).unwrap();
+    let told = open.reports.recv_timeout(Duration::from_secs(20)).unwrap();
+    let Report::Signal(signal) = told else { panic!("{told:?}") };
     assert_eq!(signal.subject.to_string(), "erin@example.com");
 }
 
@@ -138,6 +150,7 @@ fn a_unix_socket_of_a_dead_gate_is_replaced_and_another_file_is_not() {
     let path = folder.path().join("policy");
     let listen = Listen {
         policy: vec![Endpoint::Unix { path: path.clone(), mode: 0o666 }],
+        login: Vec::new(),
         limits: Limits::default(),
     };
     let outlets = || Outlets { tell: Box::new(|_| {}), keep: Box::new(|_| Ok(())) };

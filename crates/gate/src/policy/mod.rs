@@ -11,19 +11,19 @@ use mailward_wire::policy::{Action, Attribute, Decoder, Request};
 
 use crate::door::{Limits, Seat, Service};
 use crate::stream::Stream;
-use crate::{Report, State, clock};
+use crate::{Report, State, Tell, clock};
 
 /// Answers Postfix.
 pub(crate) struct Desk {
     state: Rc<RefCell<State>>,
-    tell: Box<dyn Fn(Report) + Send>,
+    tell: Tell,
 }
 
 /// Read at once; a request is about 700 bytes.
 const PIECE: usize = 4 << 10;
 
 impl Desk {
-    pub(crate) fn new(state: Rc<RefCell<State>>, tell: Box<dyn Fn(Report) + Send>) -> Self {
+    pub(crate) const fn new(state: Rc<RefCell<State>>, tell: Tell) -> Self {
         Self { state, tell }
     }
 
