@@ -7,11 +7,13 @@ use jiff::tz::TimeZone;
 use mailward_decide::{Bans, NeverBan};
 use mailward_detect::Detector;
 use mailward_engine::Engine;
+use mailward_gate::{Endpoint, Limits, Listen};
 
 use crate::cli::load;
 use crate::config::discover::{Host, protected_networks, specs};
-use crate::config::{Mode, Settings};
+use crate::config::{Mode, Policy, Settings};
 use crate::guard::Setup;
+use crate::guard::gate::Plan;
 
 /// What the configuration and the host say, for the daemon.
 pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
@@ -24,6 +26,7 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
         socket_group: group(&settings.guard.socket_group)?,
         firewall: settings.firewall.enabled.then(|| settings.firewall.options.clone()),
         protect_operator: settings.never_ban.operator_session,
+        gate: settings.policy.enabled.then(|| gate(&settings.policy)),
         integrity: settings.integrity.watch.then(|| settings.clone()),
         never: never_ban(&settings, &host),
         zone: settings.sources.zone().unwrap_or_else(TimeZone::system),
@@ -37,6 +40,17 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
         budget: settings.budget,
         retention: settings.retention,
     })
+}
+
+/// What the gate is to do.
+fn gate(settings: &Policy) -> Plan {
+    let tcp = settings.listen.map(Endpoint::Tcp);
+    // The folder of Postfix's private sockets keeps everybody else out; the sockets in it are open, as Postfix's own are. Where it is
+    // not on this host, Postfix is in a container, and asks by TCP.
+    let here = settings.socket.clone().filter(|path| path.parent().is_some_and(Path::is_dir));
+    let unix = here.map(|path| Endpoint::Unix { path, mode: 0o666 });
+    let listen = Listen { policy: tcp.into_iter().chain(unix).collect(), limits: Limits::default() };
+    Plan { listen, policy: settings.settings.clone() }
 }
 
 /// Where the daemon listens.

@@ -7,13 +7,16 @@ mod completions;
 mod config;
 mod explain;
 mod firewall;
+mod greylist;
 mod guard;
 mod harden;
 mod import;
 mod init;
 mod input;
 mod integrity;
+mod limits;
 mod parse;
+mod policy;
 mod remote;
 mod replay;
 
@@ -89,6 +92,15 @@ enum Command {
     Integrity(integrity::Command),
     /// The mail accounts: list, add, passwd, disable, enable, delete, and who is connected.
     Account(account::Args),
+    /// What Postfix is answered when it asks, and why.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Whom the greylist has seen, and whom it leaves alone.
+    #[command(subcommand)]
+    Greylist(greylist::Command),
+    /// How much an account may send, and has sent.
+    #[command(subcommand)]
+    Limits(limits::Command),
     /// The attacks in a log: what, from where, at whom, when, and what the rules would have done.
     Analyze(analyze::Args),
     /// Log lines into typed events, a JSON line each.
@@ -173,6 +185,9 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Import(command) => import::run(config, cli.socket.as_deref(), command),
         Command::Integrity(command) => integrity::run(config, command),
         Command::Account(args) => account::run(config, args),
+        Command::Policy(command) => policy::run(config, daemon, command),
+        Command::Greylist(command) => greylist::run(config, daemon, command),
+        Command::Limits(command) => limits::run(&daemon()?, command),
         Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),
         Command::Replay(args) => replay::run(config, args),

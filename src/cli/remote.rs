@@ -25,6 +25,10 @@ pub(crate) struct Print {
 }
 
 impl Print {
+    pub(super) const fn format(&self) -> Format {
+        self.format
+    }
+
     pub(super) const fn in_format(format: Format) -> Self {
         Self { format }
     }
@@ -171,10 +175,28 @@ impl Daemon {
         report(print, &answer, text.trim_end())
     }
 
-    fn get<T: for<'a> Deserialize<'a>>(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<T> {
+    pub(super) fn get<T: for<'a> Deserialize<'a>>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<T> {
         let response = call(&self.socket, Method::Get, &with_query(path, query), None)?;
         anyhow::ensure!(response.is_success(), refusal(&response));
         Ok(T::deserialize(&response.body)?)
+    }
+
+    /// A change that is refused with an error.
+    pub(super) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let response = call(&self.socket, Method::Post, path, Some(body))?;
+        anyhow::ensure!(response.is_success(), refusal(&response));
+        Ok(response.body)
+    }
+
+    /// The same, of something that is to go.
+    pub(super) fn delete(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+        let response = call(&self.socket, Method::Delete, &with_query(path, query), None)?;
+        anyhow::ensure!(response.is_success(), refusal(&response));
+        Ok(response.body)
     }
 
     /// A change; none where the daemon refused it, which is said.
@@ -216,7 +238,7 @@ pub(crate) fn look() -> Look {
     Look { zone: TimeZone::system(), width, colour }
 }
 
-fn report(print: &Print, answer: &Value, text: &str) -> anyhow::Result<Outcome> {
+pub(super) fn report(print: &Print, answer: &Value, text: &str) -> anyhow::Result<Outcome> {
     let mut out = std::io::stdout().lock();
     match print.format {
         Format::Text => writeln!(out, "{text}")?,

@@ -16,7 +16,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use mistake::Mistake;
-pub(crate) use settings::{Accepted, Auto, Mode, NamedNetwork, NeverBan, Resolver, Settings, Sources};
+pub(crate) use settings::{
+    Accepted, Auto, Mode, NamedNetwork, NeverBan, Policy, Resolver, Settings, Sources,
+};
 pub(crate) use show::{Style, show};
 
 /// Where the configuration is, unless the command line says otherwise.

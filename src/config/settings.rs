@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use mailward_audit::firewall::{Opening, Port};
+use mailward_decide::policy::PolicySettings;
 use mailward_decide::{Budget, Ladder};
 use mailward_detect::{Capacity, Patience, Rules};
 use mailward_model::{Network, Span};
@@ -28,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) audit: Audit,
     pub(crate) integrity: Integrity,
     pub(crate) accounts: Accounts,
+    pub(crate) policy: Policy,
     pub(crate) rules: Rules,
 }
 
@@ -274,6 +276,37 @@ pub(crate) struct Accounts {
 impl Default for Accounts {
     fn default() -> Self {
         Self { min_length: 12, min_strength: 3, breached: None }
+    }
+}
+
+/// `[policy]` and the sections after it: how Postfix is answered when it asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    /// Whether it is answered at all.
+    pub(crate) enabled: bool,
+    /// Where, by TCP.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where, by a unix socket.
+    pub(crate) socket: Option<PathBuf>,
+    /// Who is asked about lists.
+    pub(crate) resolver: Resolver,
+    /// How long the DNS may take.
+    pub(crate) deadline: Span,
+    /// What is answered.
+    pub(crate) settings: PolicySettings,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            // Where guides have Postgrey.
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 10_023))),
+            socket: Some("/var/spool/postfix/private/mailward-policy".into()),
+            resolver: Resolver::System,
+            deadline: Span::from_secs(2),
+            settings: PolicySettings::default(),
+        }
     }
 }
 

@@ -412,6 +412,183 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
         ],
     },
+    Section {
+        name: "policy",
+        about: "Answers Postfix when it asks (check_policy_service): docs/in-path.md.",
+        settings: &[
+            setting!(
+                "enabled",
+                policy.enabled,
+                "Whether the daemon answers. Postfix asks once it is told to: mailward harden plan --only in-path."
+            ),
+            setting!("listen", policy.listen, "Where, by TCP, or \"none\". A change needs a restart."),
+            setting!(
+                "socket",
+                policy.socket,
+                "Where, by a unix socket in Postfix's queue directory, or \"none\". A change needs a restart."
+            ),
+            setting!(
+                "bans",
+                policy.settings.bans,
+                "Whether banned clients are refused: \"on\"; \"warn-only\" writes into Postfix's log what would be said; \"off\"."
+            ),
+            setting!(
+                "exceptions",
+                policy.settings.exceptions,
+                "What is left out for whom: [\"greylist for client 192.0.2.0/24\"]. Parts: all, bans, accounts, clients, doubts, greylist; who: client, client-name, sender, recipient, user, service (a port, or policy_context)."
+            ),
+        ],
+    },
+    Section {
+        name: "sending-limits",
+        about: "How much an account may send, the brake on a stolen password: \"60/1h burst 25\" is 60 an hour, at most 25 of them at once.",
+        settings: &[
+            setting!("mode", policy.settings.accounts_mode, "\"on\", \"warn-only\" or \"off\"."),
+            setting!("messages", policy.settings.accounts.messages, "Messages of an account, or \"none\"."),
+            setting!("recipients", policy.settings.accounts.recipients, "Recipients, or \"none\"."),
+            setting!(
+                "daily-messages",
+                policy.settings.accounts.daily_messages,
+                "Messages over a longer time, or \"none\"."
+            ),
+            setting!(
+                "daily-recipients",
+                policy.settings.accounts.daily_recipients,
+                "Recipients over a longer time, or \"none\"."
+            ),
+            setting!(
+                "history",
+                policy.settings.accounts.history,
+                0..=100,
+                "An account that usually sends more in an hour may send so many times its usual; 0 takes no account of it."
+            ),
+        ],
+    },
+    Section {
+        name: "client-limits",
+        about: "How many recipients clients that are not logged in may name: \"300/1h\".",
+        settings: &[
+            setting!("mode", policy.settings.clients_mode, "\"on\", \"warn-only\" or \"off\"."),
+            setting!("address", policy.settings.clients.address, "One address, or \"none\"."),
+            setting!(
+                "network",
+                policy.settings.clients.network,
+                "One network, as [greylist] counts them, or \"none\"."
+            ),
+            setting!("sender", policy.settings.clients.sender, "One envelope sender, or \"none\"."),
+            setting!(
+                "recipient-domain",
+                policy.settings.clients.recipient_domain,
+                "All together in one domain of ours, or \"none\"."
+            ),
+        ],
+    },
+    Section {
+        name: "doubts",
+        about: "What speaks against a client. From the sum follows whether it is greylisted, or refused.",
+        settings: &[
+            setting!(
+                "mode",
+                policy.settings.doubts_mode,
+                "Whether a client is refused for its sum: \"on\", \"warn-only\" or \"off\"."
+            ),
+            setting!(
+                "no-name",
+                policy.settings.doubts.no_name,
+                0..=100,
+                "Its address has no name that leads back to it."
+            ),
+            setting!(
+                "generic-name",
+                policy.settings.doubts.generic_name,
+                0..=100,
+                "Its name is one that a provider gives to its customers' lines."
+            ),
+            setting!(
+                "helo",
+                policy.settings.doubts.helo,
+                0..=100,
+                "It calls itself what no mail server is called."
+            ),
+            setting!(
+                "greylist-at",
+                policy.settings.doubts.greylist_at,
+                0..=1_000,
+                "From what sum on it is greylisted."
+            ),
+            setting!(
+                "refuse-at",
+                policy.settings.doubts.refuse_at,
+                1..=1_000,
+                "From what sum on it is refused."
+            ),
+            setting!(
+                "lists",
+                policy.settings.lists,
+                "Lists of the DNS, as postscreen_dnsbl_sites has them: [\"zen.spamhaus.org=127.0.0.[2..11]*8\", \"list.dnswl.org=127.0.[0..255].[1..3]*-4\"]. Mind their terms of use."
+            ),
+            setting!(
+                "resolver",
+                policy.resolver,
+                "Who is asked about them: \"system\", \"none\", or an address and port. Lists refuse public resolvers. A change needs a restart."
+            ),
+            setting!(
+                "deadline",
+                policy.deadline,
+                1..=30,
+                "How long they may take; an answer that is late does not count."
+            ),
+        ],
+    },
+    Section {
+        name: "greylist",
+        about: "Who was never seen is asked to come again.",
+        settings: &[
+            setting!("mode", policy.settings.greylist_mode, "\"on\", \"warn-only\" or \"off\"."),
+            setting!(
+                "clients",
+                policy.settings.greylist.clients,
+                "\"doubtful\" ones ([doubts] greylist-at), or \"all\"."
+            ),
+            setting!(
+                "delay",
+                policy.settings.greylist.delay,
+                1..=DAY,
+                "How long a first attempt is put off."
+            ),
+            setting!(
+                "window",
+                policy.settings.greylist.window,
+                MINUTE..=LONGEST_WINDOW,
+                "Within what time it must come again."
+            ),
+            setting!(
+                "memory",
+                policy.settings.greylist.memory,
+                DAY..=YEAR,
+                "How long whoever came through is known."
+            ),
+            setting!(
+                "auto-allow",
+                policy.settings.greylist.auto_allow,
+                0..=1_000,
+                "A network that came through so often, an hour apart, is not greylisted any more; 0 is never."
+            ),
+            setting!(
+                "ipv4-prefix",
+                policy.settings.greylist.ipv4_prefix,
+                8..=32,
+                "Neighbours that count as one client."
+            ),
+            setting!("ipv6-prefix", policy.settings.greylist.ipv6_prefix, 16..=128, "The same for IPv6."),
+            setting!(
+                "capacity",
+                policy.settings.greylist.capacity,
+                1_000..=100_000_000,
+                "How much is remembered at the most, about 30 bytes each; the oldest make room. A change needs a restart."
+            ),
+        ],
+    },
 ];
 
 /// What can be set of a rule, under `[rules.<id>]`.

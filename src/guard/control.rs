@@ -125,6 +125,7 @@ impl Guard {
             }
             (Method::Post, "/v1/import") => self.import(&order(request)?),
             (Method::Get, "/v1/top") => document(&self.top()?),
+            (_, path) if path.starts_with("/v1/policy") => self.answer_of_the_gate(request),
             _ => Err(Response::error(404, "there is no such thing to ask for")),
         }
     }
@@ -210,6 +211,7 @@ impl Guard {
 
     pub(super) fn lift(&mut self, ban: &Ban, now: Timestamp, by: &str, why: &str) {
         self.shield.remove(&[ban.target], now);
+        self.porter.lifted(&[ban.target]);
         self.keeper.lifted(ban.target, now, by, why);
         self.voice.ended(ban, now);
     }
@@ -234,6 +236,7 @@ impl Guard {
         let never = self.engine.bans_mut().never_ban_mut();
         never.unprotect(network, |why| matches!(why, Protection::Allowed { .. }));
         never.protect(network, Protection::Allowed { comment: order.comment.clone() }, allowed.until);
+        self.porter.renew(&self.setup, self.engine.bans());
         let mut lifted = Vec::new();
         for protected in self.engine.bans().forbidden(now) {
             if let Some(ban) = self.engine.bans_mut().lift(protected.target) {
@@ -252,6 +255,7 @@ impl Guard {
         }
         let never = self.engine.bans_mut().never_ban_mut();
         never.unprotect(network, |why| matches!(why, Protection::Allowed { .. }));
+        self.porter.renew(&self.setup, self.engine.bans());
         Ok(Response::ok(json!({ "removed": network.to_string() })))
     }
 
@@ -283,11 +287,11 @@ fn entry(allowed: &Allowed) -> serde_json::Value {
     })
 }
 
-fn document(value: &impl serde::Serialize) -> Result<Response, Response> {
+pub(super) fn document(value: &impl serde::Serialize) -> Result<Response, Response> {
     serde_json::to_value(value).map(Response::ok).map_err(|error| Response::error(500, &error.to_string()))
 }
 
-fn order<T: for<'a> Deserialize<'a>>(request: &Request) -> Result<T, Response> {
+pub(super) fn order<T: for<'a> Deserialize<'a>>(request: &Request) -> Result<T, Response> {
     T::deserialize(&request.body).map_err(|error| Response::error(400, &error.to_string()))
 }
 

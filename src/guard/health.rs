@@ -26,6 +26,10 @@ pub(super) fn findings(guard: &Guard, reader: &Reader) -> Vec<HealthFinding> {
         let detail = format!("the store failed for too long; counted and not recorded: {left_out}");
         findings.push(finding("store.left-out", Severity::Medium, "Records were left out", &detail, ""));
     }
+    if let Some(trouble) = guard.porter.trouble() {
+        let title = "Postfix is not answered, or what it is answered is not remembered";
+        findings.push(finding("gate.failed", Severity::High, title, &trouble, ""));
+    }
     for source in reader.status() {
         if let Some(trouble) = trouble(&source) {
             let title = format!("{} cannot be read", source.source);

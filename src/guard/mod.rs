@@ -4,7 +4,9 @@
 //! the batch together with its cursor, and only then is anything announced. Killed anywhere, the batch is read again.
 
 mod control;
+pub(crate) mod gate;
 mod health;
+mod inquiry;
 mod integrity;
 mod keeper;
 mod operator;
@@ -64,6 +66,8 @@ pub(crate) struct Setup {
     pub(crate) budget: mailward_decide::Budget,
     pub(crate) retention: Retention,
     pub(crate) zone: jiff::tz::TimeZone,
+    /// How Postfix is answered when it asks; none leaves it unanswered.
+    pub(crate) gate: Option<gate::Plan>,
     /// What is needed to watch files; none leaves that.
     pub(crate) integrity: Option<crate::config::Settings>,
 }
@@ -103,6 +107,7 @@ struct Guard {
     engine: Engine,
     keeper: Keeper,
     shield: Shield,
+    porter: gate::Porter,
     voice: Voice,
     /// What is decided and not announced yet: it is not on the disk.
     unannounced: Vec<Effect>,
@@ -154,6 +159,7 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
     signals::listen(sender.clone(), reader.waker())?;
     operator::follow(sender.clone(), reader.waker());
     let watch = integrity::Watch::start(setup.watched(), sender.clone(), reader.waker());
+    let porter = gate::Porter::open(&setup, engine.bans(), reader.waker());
     let server = control::serve(&setup, sender, reader.waker())?;
     keeper.commit(now, true);
     let mut guard = Guard {
@@ -162,6 +168,7 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
         engine,
         keeper,
         shield,
+        porter,
         unannounced: Vec::new(),
         untold: 0,
         effects: Vec::new(),
@@ -176,6 +183,9 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
         setup,
     };
     guard.voice.started(&guard.setup, guard.engine.bans().len());
+    if let Some(trouble) = guard.porter.trouble() {
+        guard.voice.say(&format!("Postfix is not answered: {trouble}"));
+    }
     notify(&[sd_notify::NotifyState::Ready]);
     let ended = guard.attend(&mut reader, &messages);
     notify(&[sd_notify::NotifyState::Stopping]);
@@ -196,6 +206,7 @@ impl Guard {
             while let Ok(message) = messages.try_recv() {
                 self.hear(message, reader);
             }
+            self.hear_of_the_gate();
             self.keep_house();
         }
         Ok(())
@@ -257,6 +268,7 @@ impl Guard {
             let (current, _): (Vec<_>, Vec<_>) =
                 bans.iter().cloned().partition(|cleared| cleared.ban().is_active(now));
             self.shield.add(&current, now);
+            self.porter.banned(current.into_iter().map(Cleared::into_ban), now);
         }
     }
 
@@ -286,6 +298,20 @@ impl Guard {
         }
     }
 
+    /// What was decided at the gate is recorded and told as what was decided of a line.
+    fn hear_of_the_gate(&mut self) {
+        for report in self.porter.reports() {
+            let mailward_gate::Report::Signal(signal) = report;
+            self.effects.push(Effect::Signal(signal));
+        }
+        if !self.effects.is_empty() {
+            self.record(b"", &mut Vec::new());
+            if self.keeper.commit(clock(), true) {
+                self.announce();
+            }
+        }
+    }
+
     /// Puts the kernel's table right after somebody else changed it.
     fn mend(&mut self) {
         let now = clock();
@@ -303,6 +329,7 @@ impl Guard {
                 (self.setup, self.engine) = (setup, engine);
                 self.sources.clear();
                 self.watch.settings(self.setup.watched());
+                self.porter.renew(&self.setup, self.engine.bans());
                 self.mend();
                 self.voice.say("configuration read again");
             }
@@ -331,6 +358,7 @@ impl Guard {
         if !ended.is_empty() {
             let targets: Vec<Network> = ended.iter().map(|ban| ban.target).collect();
             self.shield.remove(&targets, now);
+            self.porter.lifted(&targets);
             ended.iter().for_each(|ban| self.voice.ended(ban, now));
         }
         if self.shield.wants_retry(now) {
@@ -371,6 +399,8 @@ impl Guard {
     }
 
     fn finish(&mut self) {
+        self.hear_of_the_gate();
+        self.porter = gate::Porter::default();
         if self.keeper.commit(clock(), true) {
             self.announce();
         }

@@ -47,6 +47,7 @@ impl Guard {
             never.unprotect(*place, |why| *why == Protection::OperatorSession);
             never.protect(*place, Protection::OperatorSession, Some(now.plus(KEPT)));
         }
+        self.porter.renew(&self.setup, self.engine.bans());
         for protected in self.engine.bans().forbidden(now) {
             if let Some(ban) = self.engine.bans_mut().lift(protected.target) {
                 self.lift(&ban, now, "mailward", "somebody is logged in to this host from there");

@@ -8,6 +8,7 @@
 mod bans;
 mod fingerprint;
 mod greylist;
+pub mod lists;
 pub mod login;
 mod never_ban;
 mod outgoing;

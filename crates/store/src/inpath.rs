@@ -267,7 +267,7 @@ impl InPath {
     pub fn forget_before(&mut self, at: u32, part: u8) -> Result<usize, StoreError> {
         // The parts follow each other in the order of the signed keys.
         let width = 1_i64 << 56;
-        let from = i64::MIN + i64::from(part) * width;
+        let from = i64::MIN.wrapping_add(i64::from(part).wrapping_mul(width));
         let done = self.connection.execute(
             "DELETE FROM seen WHERE key BETWEEN ?1 AND ?2 AND at < ?3",
             params![from, from + (width - 1), at],

@@ -8,7 +8,7 @@ use super::super::settings::Mode;
 use super::{Field, Value, quoted, text, wrong};
 
 /// One of a few names.
-fn choice<T: Copy>(
+pub(super) fn choice<T: Copy>(
     key: &str,
     names: &[(&str, T)],
     value: &Value<'_>,
@@ -22,11 +22,11 @@ fn choice<T: Copy>(
     found
 }
 
-fn named<T: PartialEq>(names: &[(&str, T)], choice: &T) -> String {
+pub(super) fn named<T: PartialEq>(names: &[(&str, T)], choice: &T) -> String {
     names.iter().find(|(_, other)| other == choice).map(|(name, _)| quoted(name)).unwrap_or_default()
 }
 
-fn either<T>(names: &[(&str, T)]) -> String {
+pub(super) fn either<T>(names: &[(&str, T)]) -> String {
     names.iter().map(|(name, _)| quoted(name)).collect::<Vec<_>>().join(" or ")
 }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use mailward_audit::firewall::{Opening, Port};
+use mailward_decide::lists::DnsList;
+use mailward_decide::policy::Exception;
 use mailward_model::{Network, Span};
 use toml::de::DeValue;
 
@@ -82,7 +84,9 @@ lists!(
     Span = "a list of durations such as [\"1h\", \"6h\", \"24h\"]",
     Opening = "a list of ports such as [\"tcp/443\", \"tcp/9100 from 192.0.2.0/24\"]",
     Port = "a list of ports such as [\"tcp/111\", \"udp/111\"]",
-    InterfaceName = "a list of interfaces such as [\"wg0\"]"
+    InterfaceName = "a list of interfaces such as [\"wg0\"]",
+    Exception = "a list of exceptions such as [\"greylist for client 192.0.2.0/24\"]",
+    DnsList = "a list of lists such as [\"zen.spamhaus.org=127.0.0.[2..11]*8\"]"
 );
 
 /// Ports; none is all.

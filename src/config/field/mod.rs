@@ -4,6 +4,7 @@ mod audit;
 mod choice;
 mod host_firewall;
 mod list;
+mod policy;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -145,7 +146,7 @@ macro_rules! integers {
     )+};
 }
 
-integers!(u16, u32, u64, usize);
+integers!(u8, u16, u32, u64, usize, i32);
 
 impl Field for Span {
     fn valid() -> String {

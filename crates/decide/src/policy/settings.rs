@@ -1,6 +1,7 @@
 //! The settings of the policy, with their defaults.
 
 use crate::greylist::GreylistSettings;
+use crate::lists::DnsList;
 use crate::outgoing::OutgoingSettings;
 use crate::policy::{Exception, Family};
 use crate::rates::Quota;
@@ -48,6 +49,8 @@ pub struct PolicySettings {
     pub doubts_mode: Mode,
     /// What each doubt weighs.
     pub doubts: DoubtSettings,
+    /// The lists of the DNS that are asked.
+    pub lists: Vec<DnsList>,
     /// Whether there is a greylist.
     pub greylist_mode: Mode,
     /// Its numbers.

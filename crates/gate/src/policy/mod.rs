@@ -85,6 +85,24 @@ impl<'a> Asked<'a> {
         })
     }
 
+    /// With words of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Asked<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Asked {
+            client: self.client,
+            stage: self.stage,
+            recipients: self.recipients,
+            name: own(self.name),
+            helo: own(self.helo),
+            sender: own(self.sender),
+            recipient: own(self.recipient),
+            instance: own(self.instance),
+            user: own(self.user),
+            service: own(self.service),
+        }
+    }
+
     /// The same, to judge.
     #[must_use]
     pub fn question(&self) -> Question<'_> {

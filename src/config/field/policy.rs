@@ -1,0 +1,100 @@
+//! Settings of the answers to Postfix.
+
+use std::net::SocketAddr;
+
+use mailward_decide::lists::DnsList;
+use mailward_decide::policy::{Exception, Mode};
+use mailward_decide::{Clients, Quota};
+
+use super::super::mistake::Mistakes;
+use super::choice::{choice, either, named};
+use super::{Field, Value, quoted, text, wrong};
+
+const MODES: [(&str, Mode); 3] = [("on", Mode::On), ("warn-only", Mode::WarnOnly), ("off", Mode::Off)];
+
+impl Field for Mode {
+    fn valid() -> String {
+        either(&MODES)
+    }
+
+    fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
+        choice(key, &MODES, value, mistakes)
+    }
+
+    fn show(&self) -> String {
+        named(&MODES, self)
+    }
+}
+
+const CLIENTS: [(&str, Clients); 2] = [("doubtful", Clients::Doubtful), ("all", Clients::All)];
+
+impl Field for Clients {
+    fn valid() -> String {
+        either(&CLIENTS)
+    }
+
+    fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
+        choice(key, &CLIENTS, value, mistakes)
+    }
+
+    fn show(&self) -> String {
+        named(&CLIENTS, self)
+    }
+}
+
+/// Settings that a text stands for, or `"none"`.
+macro_rules! or_none {
+    ($($type:ty = $valid:literal, $parse:expr);+) => {$(
+        impl Field for Option<$type> {
+            fn valid() -> String {
+                concat!($valid, ", or \"none\"").into()
+            }
+
+            fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
+                let given = text(value);
+                let read = if given == Some("none") { Some(None) } else { given.and_then($parse).map(Some) };
+                if read.is_none() {
+                    wrong(key, &Self::valid(), value, None, mistakes);
+                }
+                read
+            }
+
+            fn show(&self) -> String {
+                self.as_ref().map_or_else(|| quoted("none"), |shown| quoted(&shown.to_string()))
+            }
+        }
+    )+};
+}
+
+or_none!(
+    Quota = "a limit such as \"100/1h\" or \"60/1h burst 25\"", Quota::parse;
+    SocketAddr = "an address and port such as \"127.0.0.1:10023\"", |text: &str| text.parse().ok()
+);
+
+/// Settings whose text tells its own mistakes.
+macro_rules! told {
+    ($($type:ty = $valid:literal),+) => {$(
+        impl Field for $type {
+            fn valid() -> String {
+                $valid.into()
+            }
+
+            fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
+                let Some(text) = text(value) else {
+                    wrong(key, &Self::valid(), value, None, mistakes);
+                    return None;
+                };
+                text.parse().map_err(|why: String| mistakes.add(value.span(), why, "")).ok()
+            }
+
+            fn show(&self) -> String {
+                quoted(&self.to_string())
+            }
+        }
+    )+};
+}
+
+told!(
+    Exception = "an exception such as \"greylist for client 192.0.2.0/24\"",
+    DnsList = "a list such as \"zen.spamhaus.org=127.0.0.[2..11]*8\""
+);

@@ -1,0 +1,275 @@
+//! The gate as the daemon has it: opened, told who is banned, its memory written behind by a thread of its own.
+//!
+//! Where it cannot be opened, the guard goes on without: Postfix is told to go on by itself then (`default_action=DUNNO`).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use mailward_decide::policy::{Policy, PolicySettings};
+use mailward_decide::{Bans, Fingerprint, Secret, Seen, SeenChange, Sent, Taken};
+use mailward_gate::{Changes, Gate, Listen, Outlets, Report, State, Stats};
+use mailward_model::{Account, Ban, Network, Span, Text, Timestamp};
+use mailward_source::Waker;
+use mailward_store::{AccountRow, InPath, InPathBatch, SeenRow};
+
+use super::{Setup, clock};
+
+/// The database of the gate's memory, in the folder of the state.
+pub(crate) const MEMORY: &str = "inpath.db";
+/// Reports that wait for the daemon; further ones stand in the statistics alone.
+const REPORTS: usize = 1_024;
+/// How often what is too old is forgotten on the disk: a part of 256 of it each time.
+const FORGET: Duration = Duration::from_secs(60);
+/// How long until a commit that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What the gate is to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Where it listens.
+    pub(crate) listen: Listen,
+    /// What it answers Postfix.
+    pub(crate) policy: PolicySettings,
+}
+
+/// The gate, or why there is none.
+#[derive(Debug, Default)]
+pub(super) struct Porter {
+    /// Closed first: the last that it hands on is written by the other one.
+    gate: Option<Gate>,
+    writer: Option<Writer>,
+    reports: Option<Receiver<Report>>,
+    trouble: Option<String>,
+}
+
+impl Porter {
+    /// Opens the gate, where one is wanted.
+    pub(super) fn open(setup: &Setup, bans: &Bans, waker: Waker) -> Self {
+        let Some(plan) = &setup.gate else { return Self::default() };
+        Self::opened(plan, setup, bans, waker)
+            .unwrap_or_else(|error| Self { trouble: Some(format!("{error:#}")), ..Self::default() })
+    }
+
+    fn opened(plan: &Plan, setup: &Setup, bans: &Bans, waker: Waker) -> anyhow::Result<Self> {
+        let mut store = InPath::open(&setup.state.join(MEMORY))?;
+        let secret = Secret::new(store.secret(mailward_host::random::bytes()?)?);
+        let mut policy = Policy::new(plan.policy.clone(), secret);
+        recall(&store, &mut policy)?;
+        let state = State { bans: held(setup, bans), policy, stats: Stats::default() };
+        let (writer, keep) = Writer::start(store, plan.policy.greylist.memory)?;
+        let (tell, reports) = sync_channel(REPORTS);
+        let outlets = Outlets {
+            tell: Box::new(move |report| {
+                if tell.try_send(report).is_ok() {
+                    waker.wake();
+                }
+            }),
+            keep: Box::new(move |changes| {
+                keep.try_send(changes)
+                    .map_err(|(TrySendError::Full(back) | TrySendError::Disconnected(back))| back)
+            }),
+        };
+        let gate = Gate::open(&plan.listen, state, outlets)?;
+        Ok(Self { gate: Some(gate), writer: Some(writer), reports: Some(reports), trouble: None })
+    }
+
+    /// Why there is no gate, or its memory is not written.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.clone().or_else(|| self.writer.as_ref()?.trouble())
+    }
+
+    /// What happened at the gate.
+    pub(super) fn reports(&self) -> Vec<Report> {
+        self.reports.as_ref().map(|reports| reports.try_iter().collect()).unwrap_or_default()
+    }
+
+    /// The gate, to ask.
+    pub(super) const fn gate(&self) -> Option<&Gate> {
+        self.gate.as_ref()
+    }
+
+    /// Whoever is banned in the kernel is refused here, too.
+    pub(super) fn banned(&self, bans: impl IntoIterator<Item = Ban>, now: Timestamp) {
+        let bans: Vec<Ban> = bans.into_iter().collect();
+        self.tell(move |state| {
+            for ban in bans {
+                // The daemon held it against the same list.
+                let _ = state.bans.impose(ban, now);
+            }
+        });
+    }
+
+    /// Whoever is not banned any more is not refused.
+    pub(super) fn lifted(&self, targets: &[Network]) {
+        let targets = targets.to_vec();
+        self.tell(move |state| {
+            for target in targets {
+                state.bans.lift(target);
+            }
+        });
+    }
+
+    /// Other settings, bans and lists, after a reload.
+    pub(super) fn renew(&self, setup: &Setup, bans: &Bans) {
+        let (Some(plan), bans) = (setup.gate.clone(), held(setup, bans)) else { return };
+        self.tell(move |state| {
+            state.bans = bans;
+            state.policy.set(plan.policy);
+        });
+    }
+
+    fn tell(&self, order: impl FnOnce(&mut State) + Send + 'static) {
+        if let Some(gate) = &self.gate {
+            gate.tell(order);
+        }
+    }
+}
+
+/// The bans that the gate enforces: those of the daemon, or none where it only decides.
+fn held(setup: &Setup, bans: &Bans) -> Bans {
+    let mut held = Bans::new(bans.never_ban().clone(), setup.ladder.clone(), setup.budget);
+    for ban in bans.active().filter(|_| setup.enforce) {
+        let _ = held.impose(ban.clone(), clock());
+    }
+    held
+}
+
+/// Brings back what was kept.
+fn recall(store: &InPath, policy: &mut Policy) -> anyhow::Result<()> {
+    store.each_seen(|key, at, passes| {
+        policy.greylist_mut().restore(Fingerprint::from_bits(key), Seen { at, passes });
+    })?;
+    for row in store.accounts()? {
+        if let Some(account) = Account::of(Text::from(row.name.as_str())) {
+            policy.outgoing_mut().restore(account, sent(&row));
+        }
+    }
+    for text in store.exceptions()? {
+        if let Ok(exception) = text.parse() {
+            policy.allow(exception);
+        }
+    }
+    Ok(())
+}
+
+fn sent(row: &AccountRow) -> Sent {
+    let hour = |(micros, count)| (Timestamp::from_micros(micros), count);
+    Sent {
+        taken: row.taken.map(Taken::from_micros),
+        usual: row.usual,
+        hour: hour(row.hour),
+        day: hour(row.day),
+        over: row.over.map(Timestamp::from_micros),
+    }
+}
+
+fn account(account: &Account, sent: &Sent) -> AccountRow {
+    AccountRow {
+        name: account.name().to_owned(),
+        taken: sent.taken.map(Taken::micros),
+        usual: sent.usual,
+        hour: (sent.hour.0.micros(), sent.hour.1),
+        day: (sent.day.0.micros(), sent.day.1),
+        over: sent.over.map(Timestamp::micros),
+    }
+}
+
+/// Changes as rows; of each key the last state counts.
+fn batch(changes: Changes) -> InPathBatch {
+    let mut forgotten = HashSet::new();
+    let mut rows: HashMap<u64, SeenRow> = HashMap::new();
+    for SeenChange { key, seen, text } in changes.seen {
+        let key = key.bits();
+        let Some(seen) = seen else {
+            rows.remove(&key);
+            forgotten.insert(key);
+            continue;
+        };
+        forgotten.remove(&key);
+        let text = text.or_else(|| rows.remove(&key)?.text);
+        rows.insert(key, SeenRow { key, at: seen.at, passes: seen.passes, text });
+    }
+    let mut seen: Vec<SeenRow> = rows.into_values().collect();
+    // In the order of the file: fewer pages are written.
+    seen.sort_unstable_by_key(|row| row.key.cast_signed());
+    let accounts = changes.accounts.iter().map(|(name, sent)| account(name, sent)).collect();
+    InPathBatch { seen, forgotten: forgotten.into_iter().collect(), accounts }
+}
+
+/// The thread that writes the gate's memory.
+#[derive(Debug)]
+struct Writer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    trouble: Mutex<Option<String>>,
+    /// Nothing is waited for any more.
+    closing: AtomicBool,
+}
+
+impl Shared {
+    fn note(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+impl Writer {
+    fn start(store: InPath, memory: Span) -> anyhow::Result<(Self, SyncSender<Changes>)> {
+        let (sender, changes) = sync_channel(1);
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let run = move || write(store, memory, &changes, &theirs);
+        let thread = thread::Builder::new().name("gate-memory".into()).spawn(run)?;
+        Ok((Self { shared, thread: Some(thread) }, sender))
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Writes until the gate is gone.
+fn write(mut store: InPath, memory: Span, changes: &Receiver<Changes>, shared: &Shared) {
+    let (mut part, mut forgotten) = (0_u8, Instant::now());
+    loop {
+        match changes.recv_timeout(FORGET) {
+            Ok(changes) => commit(&mut store, &batch(changes), shared),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if forgotten.elapsed() >= FORGET {
+            (part, forgotten) = (part.wrapping_add(1), Instant::now());
+            let before = u32::try_from(clock().minus(memory).secs()).unwrap_or(0);
+            // What is too old does not count in any case; it can wait for the next time.
+            let _ = store.forget_before(before, part);
+        }
+    }
+}
+
+/// Commits, and tries again as long as it takes: what happens meanwhile waits in the gate, up to a bound.
+fn commit(store: &mut InPath, batch: &InPathBatch, shared: &Shared) {
+    while let Err(error) = store.commit(batch) {
+        shared.note(Some(error.to_string()));
+        if shared.closing.load(Ordering::Relaxed) || !error.is_retryable() {
+            return;
+        }
+        thread::sleep(AGAIN);
+    }
+    shared.note(None);
+}
