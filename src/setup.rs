@@ -1,17 +1,18 @@
 //! Settings and the host's facts, made into what the daemon and the other commands need.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use mailward_decide::{Bans, NeverBan};
 use mailward_detect::Detector;
 use mailward_engine::Engine;
-use mailward_gate::{Endpoint, Limits, Listen};
+use mailward_gate::{Endpoint, Listen};
 
 use crate::cli::load;
 use crate::config::discover::{Host, protected_networks, specs};
-use crate::config::{Mode, Policy, Settings};
+use crate::config::{Mode, Policy, Resolver, Settings};
 use crate::guard::Setup;
 use crate::guard::gate::Plan;
 
@@ -49,7 +50,17 @@ fn gate(settings: &Policy) -> Plan {
     // not on this host, Postfix is in a container, and asks by TCP.
     let here = settings.socket.clone().filter(|path| path.parent().is_some_and(Path::is_dir));
     let unix = here.map(|path| Endpoint::Unix { path, mode: 0o666 });
-    let listen = Listen { policy: tcp.into_iter().chain(unix).collect(), limits: Limits::default() };
+    let resolvers = match settings.resolver {
+        Resolver::System => mailward_gate::system_resolvers(),
+        Resolver::None => Vec::new(),
+        Resolver::At(server) => vec![server],
+    };
+    let listen = Listen {
+        policy: tcp.into_iter().chain(unix).collect(),
+        resolvers,
+        deadline: Duration::from_micros(settings.deadline.micros()),
+        ..Listen::default()
+    };
     Plan { listen, policy: settings.settings.clone() }
 }
 

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Fingerprint, Secret, Seen, SeenChange, Sent, Taken};
+use mailward_detect::Detector;
+use mailward_gate::login::{Logins, Settings};
 use mailward_gate::{Changes, Gate, Listen, Outlets, Report, State, Stats};
 use mailward_model::{Account, Ban, Network, Span, Text, Timestamp};
 use mailward_source::Waker;
@@ -59,7 +61,9 @@ impl Porter {
         let secret = Secret::new(store.secret(mailward_host::random::bytes()?)?);
         let mut policy = Policy::new(plan.policy.clone(), secret);
         recall(&store, &mut policy)?;
-        let state = State { bans: held(setup, bans), policy, stats: Stats::default() };
+        let detector = Detector::new(setup.rules.clone(), setup.patience, setup.capacity);
+        let logins = Logins::new(Settings::default(), detector);
+        let state = State { bans: held(setup, bans), policy, logins, stats: Stats::default() };
         let (writer, keep) = Writer::start(store, plan.policy.greylist.memory)?;
         let (tell, reports) = sync_channel(REPORTS);
         let outlets = Outlets {

@@ -27,6 +27,7 @@ use anyhow::Context as _;
 use mailward_decide::{Bans, Cleared, NeverBan};
 use mailward_enforce::Monitor;
 use mailward_engine::{Effect, Engine, Now};
+use mailward_gate::Report;
 use mailward_host::lock::Lock;
 use mailward_model::{Network, Span, Timestamp};
 use mailward_parse::split_lines;
@@ -301,8 +302,12 @@ impl Guard {
     /// What was decided at the gate is recorded and told as what was decided of a line.
     fn hear_of_the_gate(&mut self) {
         for report in self.porter.reports() {
-            let mailward_gate::Report::Signal(signal) = report;
-            self.effects.push(Effect::Signal(signal));
+            match report {
+                Report::Signal(signal) => self.effects.push(Effect::Signal(signal)),
+                Report::Alert(text) => self.voice.say(&text),
+                // Dovecot is not answered yet.
+                Report::Refusal(..) => {}
+            }
         }
         if !self.effects.is_empty() {
             self.record(b"", &mut Vec::new());

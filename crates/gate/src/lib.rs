@@ -8,6 +8,7 @@
 //! connection, and is never answered with a guess.
 #![forbid(unsafe_code)]
 
+mod dns;
 mod door;
 mod endpoint;
 mod error;
@@ -18,6 +19,7 @@ mod stats;
 mod stream;
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -30,6 +32,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
+pub use dns::system as system_resolvers;
 pub use door::Limits;
 pub use endpoint::Endpoint;
 pub use error::GateError;
@@ -71,6 +74,8 @@ pub enum Report {
     Signal(Signal),
     /// A login failed; who waits until that is on the disk, where it locks somebody out.
     Refusal(LoginEvent, Option<oneshot::Sender<()>>),
+    /// Something here needs a person.
+    Alert(String),
 }
 
 /// Where the gate listens, and what each client may cost.
@@ -82,6 +87,23 @@ pub struct Listen {
     pub login: Vec<Endpoint>,
     /// What a client may cost.
     pub limits: Limits,
+    /// Who is asked about lists of the DNS; nobody leaves them.
+    pub resolvers: Vec<SocketAddr>,
+    /// How long the DNS may take.
+    pub deadline: Duration,
+}
+
+impl Default for Listen {
+    /// Nowhere.
+    fn default() -> Self {
+        Self {
+            policy: Vec::new(),
+            login: Vec::new(),
+            limits: Limits::default(),
+            resolvers: Vec::new(),
+            deadline: Duration::from_secs(2),
+        }
+    }
 }
 
 /// Runs on the gate's thread, between two answers.
@@ -115,13 +137,15 @@ impl Gate {
         // Bound here, so that who opens the gate hears of it.
         let policy = endpoint::bind_all(&listen.policy)?;
         let login = endpoint::bind_all(&listen.login)?;
-        let limits = listen.limits;
+        let Listen { limits, resolvers, deadline, .. } = listen.clone();
         let (orders, received) = unbounded_channel();
         let run = move || {
             LocalSet::new().block_on(&runtime, async move {
                 let state = Rc::new(RefCell::new(state));
                 let tell: Tell = outlets.tell.into();
-                let desk = Rc::new(policy::Desk::new(Rc::clone(&state), Rc::clone(&tell)));
+                let resolver = (!resolvers.is_empty()).then(|| dns::Resolver::new(resolvers, deadline));
+                let desk = Rc::new(policy::Desk::new(Rc::clone(&state), resolver, Rc::clone(&tell)));
+                tokio::task::spawn_local(Rc::clone(&desk).watch_lists());
                 for listener in policy {
                     tokio::task::spawn_local(door::attend(listener, limits, Rc::clone(&desk)));
                 }

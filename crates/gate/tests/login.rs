@@ -9,7 +9,7 @@ use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Budget, Ladder, NeverBan, Secret};
 use mailward_detect::{Capacity, Detector, Login, Patience, Rules};
 use mailward_gate::login::{Logins, Settings};
-use mailward_gate::{Endpoint, Gate, Limits, Listen, Outlets, Report, State, Stats};
+use mailward_gate::{Endpoint, Gate, Listen, Outlets, Report, State, Stats};
 use mailward_model::{Account, EventKind, Reason, Span, Timestamp};
 
 struct Open {
@@ -47,7 +47,7 @@ fn open(key: &str) -> Open {
         stats: Stats::default(),
     };
     let listen =
-        Listen { policy: Vec::new(), login: vec![Endpoint::Tcp(address)], limits: Limits::default() };
+        Listen { login: vec![Endpoint::Tcp(address)], ..Listen::default() };
     Open { gate: Gate::open(&listen, state, outlets).unwrap(), address, reports }
 }
 

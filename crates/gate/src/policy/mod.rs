@@ -1,5 +1,7 @@
 //! Postfix asks (policy delegation).
 
+mod lists;
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,6 +11,8 @@ use mailward_decide::policy::{Answer, Evidence, Question, Verdict};
 use mailward_model::Text;
 use mailward_wire::policy::{Action, Attribute, Decoder, Request};
 
+use self::lists::Lists;
+use crate::dns::Resolver;
 use crate::door::{Limits, Seat, Service};
 use crate::stream::Stream;
 use crate::{Report, State, Tell, clock};
@@ -16,6 +20,7 @@ use crate::{Report, State, Tell, clock};
 /// Answers Postfix.
 pub(crate) struct Desk {
     state: Rc<RefCell<State>>,
+    lists: Lists,
     tell: Tell,
 }
 
@@ -23,14 +28,20 @@ pub(crate) struct Desk {
 const PIECE: usize = 4 << 10;
 
 impl Desk {
-    pub(crate) const fn new(state: Rc<RefCell<State>>, tell: Tell) -> Self {
-        Self { state, tell }
+    pub(crate) fn new(state: Rc<RefCell<State>>, resolver: Option<Resolver>, tell: Tell) -> Self {
+        Self { state, lists: Lists::new(resolver), tell }
+    }
+
+    /// Tries the lists of the DNS out, for as long as the gate is open.
+    pub(crate) async fn watch_lists(self: Rc<Self>) {
+        let wanted = || self.state.borrow().policy.settings().lists.clone();
+        self.lists.watch(wanted, &*self.tell).await;
     }
 
     async fn answer(&self, request: &Request<'_>) -> Action {
         let begun = Instant::now();
         let Some(asked) = Asked::of(request) else { return Action::Dunno };
-        let verdict = self.judge(&asked.question());
+        let verdict = self.judge(&asked.question()).await;
         let mut state = self.state.borrow_mut();
         let (said, by) = (word(&verdict.answer), verdict.by.map_or("nobody", |family| family.name()));
         *state.stats.policy.entry((said, by)).or_default() += 1;
@@ -42,9 +53,18 @@ impl Desk {
         action(verdict.answer, &verdict.warnings)
     }
 
-    fn judge(&self, question: &Question<'_>) -> Verdict {
+    async fn judge(&self, question: &Question<'_>) -> Verdict {
+        let wants = || {
+            let state = self.state.borrow();
+            state.policy.wants_evidence(question, &state.bans, clock())
+        };
+        let evidence = if self.lists.is_on() && wants() {
+            self.lists.evidence(question.client).await
+        } else {
+            Evidence::default()
+        };
         let State { bans, policy, .. } = &mut *self.state.borrow_mut();
-        policy.judge(question, &Evidence::default(), bans, clock())
+        policy.judge(question, &evidence, bans, clock())
     }
 }
 

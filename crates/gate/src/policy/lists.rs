@@ -1,0 +1,150 @@
+//! The lists of the DNS: asked together, tried out before they count, switched off while they are dead.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mailward_decide::lists::{DnsList, Listing, question};
+use mailward_decide::policy::Evidence;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::Report;
+use crate::dns::Resolver;
+
+/// How often each list is tried out, and how often while one of them is off.
+const TRIED: Duration = Duration::from_secs(3_600);
+const TRIED_AGAIN: Duration = Duration::from_secs(300);
+/// How often it is looked whether the settings name others.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The lists, and which of them answer.
+pub(crate) struct Lists {
+    lists: RefCell<Vec<DnsList>>,
+    resolver: Option<Rc<Resolver>>,
+    /// Why a zone is off; none where it is not. What was never tried out is off.
+    zones: RefCell<HashMap<String, Option<String>>>,
+}
+
+impl Lists {
+    pub(crate) fn new(resolver: Option<Resolver>) -> Self {
+        Self { lists: RefCell::default(), resolver: resolver.map(Rc::new), zones: RefCell::default() }
+    }
+
+    /// Whether any is asked.
+    pub(crate) fn is_on(&self) -> bool {
+        self.resolver.is_some() && self.zones.borrow().values().any(Option::is_none)
+    }
+
+    /// What the lists say of a client, as far as they say it in time.
+    pub(crate) async fn evidence(&self, client: IpAddr) -> Evidence {
+        let Some(resolver) = &self.resolver else { return Evidence::default() };
+        let mut asked = JoinSet::new();
+        for zone in self.zones_on() {
+            let resolver = Rc::clone(resolver);
+            asked.spawn_local(async move {
+                let answers = resolver.addresses(&question(client, &zone)).await;
+                (zone, answers)
+            });
+        }
+        let mut listed = Vec::new();
+        while let Some(Ok((zone, answers))) = asked.join_next().await {
+            if let Some(answers) = answers {
+                self.weigh(&zone, &answers, &mut listed);
+            }
+        }
+        // In the order of the settings, whoever answered first.
+        listed.sort();
+        Evidence { listed, ..Evidence::default() }
+    }
+
+    fn zones_on(&self) -> Vec<String> {
+        self.zones
+            .borrow()
+            .iter()
+            .filter(|(_, trouble)| trouble.is_none())
+            .map(|(zone, _)| zone.clone())
+            .collect()
+    }
+
+    fn weigh(&self, zone: &str, answers: &[Ipv4Addr], listed: &mut Vec<(String, i32)>) {
+        for list in self.lists.borrow().iter().filter(|list| list.zone() == zone) {
+            match list.listing(answers) {
+                Listing::Listed(weight) => listed.push((zone.to_owned(), weight)),
+                Listing::Unlisted => {}
+                // The next trial tells it.
+                Listing::Refused(code) => {
+                    self.zones.borrow_mut().insert(zone.to_owned(), Some(refused(code)));
+                }
+            }
+        }
+    }
+
+    /// Tries the lists that are wanted out, again and again: new ones before they count.
+    pub(crate) async fn watch(&self, wanted: impl Fn() -> Vec<DnsList>, tell: &dyn Fn(Report)) {
+        let mut due = Instant::now();
+        loop {
+            let lists = wanted();
+            if Instant::now() >= due || *self.lists.borrow() != lists {
+                self.lists.replace(lists);
+                let all_well = self.try_out(tell).await;
+                due = Instant::now() + if all_well { TRIED } else { TRIED_AGAIN };
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// RFC 5782 section 5: a list that is alive lists 127.0.0.2, and never 127.0.0.1.
+    async fn try_out(&self, tell: &dyn Fn(Report)) -> bool {
+        let Some(resolver) = &self.resolver else { return true };
+        let mut zones: Vec<String> = self.lists.borrow().iter().map(|list| list.zone().to_owned()).collect();
+        zones.sort_unstable();
+        zones.dedup();
+        self.zones.borrow_mut().retain(|zone, _| zones.contains(zone));
+        let mut all_well = true;
+        for zone in zones {
+            let trouble = trouble(resolver, &zone).await;
+            all_well &= trouble.is_none();
+            let before = self.zones.borrow_mut().insert(zone.clone(), trouble.clone());
+            if let Some(said) = news(&zone, before.as_ref(), trouble.as_ref()) {
+                tell(Report::Alert(said));
+            }
+        }
+        all_well
+    }
+}
+
+/// Why a list does not count, if so.
+async fn trouble(resolver: &Resolver, zone: &str) -> Option<String> {
+    let ask =
+        async |octet| resolver.addresses(&question(IpAddr::V4(Ipv4Addr::new(127, 0, 0, octet)), zone)).await;
+    let Some(listed) = ask(2).await else { return Some("it does not answer".to_owned()) };
+    if let Some(code) =
+        listed.iter().find(|answer| matches!(answer.octets(), [127, 255, 255, _] | [127, 0, 0, 255]))
+    {
+        return Some(refused(*code));
+    }
+    if !listed.iter().any(Ipv4Addr::is_loopback) {
+        return Some("it does not list 127.0.0.2, as every list that is alive does (RFC 5782)".to_owned());
+    }
+    let all = ask(1).await.is_some_and(|answers| !answers.is_empty());
+    all.then(|| "it lists 127.0.0.1, and so everybody (RFC 5782)".to_owned())
+}
+
+fn refused(code: Ipv4Addr) -> String {
+    format!(
+        "it refuses to answer this resolver ({code}): set [doubts] resolver to one of your own, and look at its terms of use"
+    )
+}
+
+/// What has changed, in words.
+fn news(zone: &str, before: Option<&Option<String>>, now: Option<&String>) -> Option<String> {
+    match (before.map(Option::as_ref), now) {
+        (Some(before), now) if before == now => None,
+        (_, Some(why)) => Some(format!("the list {zone} is not asked: {why}")),
+        (Some(Some(_)), None) => Some(format!("the list {zone} is asked again")),
+        (_, None) => None,
+    }
+}

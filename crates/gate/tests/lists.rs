@@ -1,0 +1,170 @@
+//! Lists of the DNS over a real socket: a name server of the test's own answers, lies, or is silent.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use hickory_proto::op::{Message, MessageType, ResponseCode};
+use hickory_proto::rr::{RData, Record, rdata::A};
+use mailward_decide::policy::{Policy, PolicySettings};
+use mailward_decide::{Bans, Budget, Ladder, NeverBan, Secret};
+use mailward_detect::{Capacity, Detector, Patience, Rules};
+use mailward_gate::login::{Logins, Settings};
+use mailward_gate::{Endpoint, Gate, Listen, Outlets, Report, State, Stats};
+
+/// Answers each name with these addresses until it is silenced; counts what it was asked.
+struct NameServer {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+    is_silent: Arc<Mutex<bool>>,
+}
+
+fn name_server(records: &'static [(&'static str, [u8; 4])]) -> NameServer {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let (asked, is_silent) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(false)));
+    let (names, silent) = (Arc::clone(&asked), Arc::clone(&is_silent));
+    std::thread::spawn(move || {
+        let mut buffer = [0; 2_000];
+        while let Ok((length, client)) = socket.recv_from(&mut buffer) {
+            let question = Message::from_vec(&buffer[..length]).unwrap();
+            let name = question.queries[0].name().clone();
+            names.lock().unwrap().push(name.to_string());
+            let mut answer = question.clone();
+            answer.metadata.message_type = MessageType::Response;
+            for (known, address) in records.iter().filter(|(known, _)| *known == name.to_string()) {
+                assert!(!known.is_empty());
+                answer.add_answer(Record::from_rdata(
+                    name.clone(),
+                    300,
+                    RData::A(A(Ipv4Addr::from(*address))),
+                ));
+            }
+            if answer.answers.is_empty() {
+                answer.metadata.response_code = ResponseCode::NXDomain;
+            }
+            if !*silent.lock().unwrap() {
+                let _ = socket.send_to(&answer.to_vec().unwrap(), client);
+            }
+        }
+    });
+    NameServer { address, asked, is_silent }
+}
+
+fn open(lists: &[&str], server: &NameServer) -> (Gate, SocketAddr, Receiver<Report>) {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = PolicySettings {
+        lists: lists.iter().map(|text| text.parse().unwrap()).collect(),
+        ..PolicySettings::default()
+    };
+    let state = State {
+        bans: Bans::new(NeverBan::built_in(), Ladder::default(), Budget::default()),
+        policy: Policy::new(settings, Secret::new([7; 32])),
+        logins: Logins::new(
+            Settings::default(),
+            Detector::new(Rules::default(), Patience::default(), Capacity::default()),
+        ),
+        stats: Stats::default(),
+    };
+    let (tell, reports) = channel();
+    let outlets =
+        Outlets { tell: Box::new(move |report| drop(tell.send(report))), keep: Box::new(|_| Ok(())) };
+    let listen = Listen {
+        policy: vec![Endpoint::Tcp(address)],
+        resolvers: vec![server.address],
+        deadline: Duration::from_millis(600),
+        ..Listen::default()
+    };
+    (Gate::open(&listen, state, outlets).unwrap(), address, reports)
+}
+
+fn ask(address: SocketAddr, client: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = format!(
+        "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address={client}\nclient_name=mail.partner.example\n\
+         helo_name=mail.partner.example\nsender=kim@partner.example\nrecipient=alice@example.com\n\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while !answer.ends_with(b"\n\n") && stream.read(&mut byte).is_ok_and(|length| length == 1) {
+        answer.push(byte[0]);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+/// Asks until the lists have been tried out: until then they do not count.
+fn ask_until(address: SocketAddr, client: &str, expected: &str) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !ask(address, client).starts_with(expected) {
+        assert!(Instant::now() < end, "never {expected}");
+    }
+}
+
+#[test]
+fn a_listed_client_is_refused_and_asked_for_once() {
+    let server = name_server(&[
+        ("2.0.0.127.bl.example.", [127, 0, 0, 2]),
+        ("2.0.0.127.wl.example.", [127, 0, 0, 2]),
+        ("9.113.0.203.bl.example.", [127, 0, 0, 3]),
+        ("8.113.0.203.bl.example.", [127, 0, 0, 3]),
+        ("8.113.0.203.wl.example.", [127, 0, 1, 2]),
+    ]);
+    let (_gate, address, _reports) = open(&["bl.example*8", "wl.example*-4"], &server);
+    ask_until(address, "203.0.113.9", "action=550 5.7.1 Client refused: listed by bl.example");
+    for _ in 0..5 {
+        assert!(ask(address, "203.0.113.9").starts_with("action=550"));
+    }
+    // Vouched for by the other list: neither refused nor greylisted.
+    assert_eq!(ask(address, "203.0.113.8"), "action=DUNNO\n\n");
+    let asked = server.asked.lock().unwrap();
+    assert_eq!(asked.iter().filter(|name| *name == "9.113.0.203.bl.example.").count(), 1);
+}
+
+#[test]
+fn a_list_that_lists_everybody_or_refuses_us_does_not_count_and_is_told() {
+    let server = name_server(&[
+        ("2.0.0.127.all.example.", [127, 0, 0, 2]),
+        ("1.0.0.127.all.example.", [127, 0, 0, 2]),
+        ("9.113.0.203.all.example.", [127, 0, 0, 2]),
+        ("2.0.0.127.shy.example.", [127, 255, 255, 254]),
+        ("9.113.0.203.shy.example.", [127, 255, 255, 254]),
+        ("9.113.0.203.dead.example.", [203, 0, 113, 80]),
+        ("2.0.0.127.dead.example.", [203, 0, 113, 80]),
+    ]);
+    let (_gate, address, reports) = open(&["all.example*8", "shy.example*8", "dead.example*8"], &server);
+    let mut told: Vec<_> = (0..3)
+        .map(|_| match reports.recv_timeout(Duration::from_secs(20)).unwrap() {
+            Report::Alert(text) => text,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    told.sort();
+    for (text, part) in told.iter().zip([
+        "all.example is not asked: it lists 127.0.0.1",
+        "dead.example is not asked: it does not list",
+        "shy.example is not asked: it refuses",
+    ]) {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(ask(address, "203.0.113.9"), "action=DUNNO\n\n");
+}
+
+#[test]
+fn a_resolver_that_falls_silent_delays_one_answer_and_not_the_next() {
+    let server = name_server(&[
+        ("2.0.0.127.bl.example.", [127, 0, 0, 2]),
+        ("9.113.0.203.bl.example.", [127, 0, 0, 3]),
+    ]);
+    let (_gate, address, _reports) = open(&["bl.example*8"], &server);
+    ask_until(address, "203.0.113.9", "action=550");
+    *server.is_silent.lock().unwrap() = true;
+    assert_eq!(ask(address, "203.0.113.10"), "action=DUNNO\n\n");
+    let asked = server.asked.lock().unwrap().len();
+    assert_eq!(ask(address, "203.0.113.11"), "action=DUNNO\n\n");
+    // What is known still counts, and nobody else was asked.
+    assert!(ask(address, "203.0.113.9").starts_with("action=550"));
+    assert_eq!(server.asked.lock().unwrap().len(), asked);
+}
