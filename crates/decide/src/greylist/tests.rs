@@ -1,3 +1,5 @@
+//! The greylist against its rules in plain words.
+
 use std::collections::HashMap;
 
 use proptest::prelude::*;

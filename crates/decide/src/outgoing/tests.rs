@@ -1,3 +1,5 @@
+//! What accounts may send: thieves, newsletters, sessions at the same moment.
+
 use super::*;
 
 fn at(secs: u64) -> Timestamp {

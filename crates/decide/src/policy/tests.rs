@@ -1,3 +1,5 @@
+//! The order of the policy: who is answered what, and why.
+
 use mailward_model::{Ban, Network, Origin as Source, Span};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Rates against a bucket of tokens.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Requests as Postfix sends them, and others.
+
 use proptest::prelude::*;
 
 use super::*;
