@@ -8,10 +8,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -380,4 +380,66 @@ fn on_a_disk_that_is_full_it_is_as_before_at_once() {
     }
     assert!(refused > 5, "{refused}");
     eprintln!("refused {refused} times for want of space");
+}
+
+/// Two weak files in an `/etc` of our own: a job that anybody can change, and the key of an ACME account.
+const WEAK: [&str; 2] =
+    ["etc/jobs/nightly", "etc/letsencrypt/accounts/a.example/directory/0a/private_key.json"];
+
+/// What somebody sees who types `keys` at `harden apply --interactive`, and the modes of the two files afterwards.
+fn typed(keys: &str) -> Option<(String, [u32; 2])> {
+    let scratch = tempfile::tempdir().unwrap();
+    let root = scratch.path();
+    let own = Command::new("/usr/bin/unshare").args(["-m", "/bin/true"]).status();
+    if !own.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: an /etc of one's own needs root");
+        return None;
+    }
+    assert!(Command::new("/bin/cp").args(["-a", "/etc"]).arg(root).status().unwrap().success());
+    for (path, mode) in WEAK.iter().zip([0o777, 0o644]) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "#!/bin/true\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    fs::write(root.join("etc/cron.d/nightly"), "5 3 * * * root /etc/jobs/nightly\n").unwrap();
+    let config = root.join("mailward.toml");
+    fs::write(&config, format!("[guard]\nstate-directory = {:?}\n", root.join("state"))).unwrap();
+    let harden = format!(
+        "{PROGRAM} --config {} harden apply --interactive --only FIL-008,FIL-012 --offline --no-log --resolver none",
+        config.display()
+    );
+    let mut terminal = Command::new("/usr/bin/unshare")
+        .args(["-m", "/bin/sh", "-c", "mount --bind \"$0/etc\" /etc && exec script -qec \"$1\" /dev/null"])
+        .arg(root)
+        .arg(harden)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    terminal.stdin.take().unwrap().write_all(keys.as_bytes()).unwrap();
+    let seen = text(&terminal.wait_with_output().unwrap());
+    let mode = |path| fs::metadata(root.join(path)).unwrap().mode() & 0o7777;
+    Some((seen, WEAK.map(mode)))
+}
+
+#[test]
+fn at_a_terminal_each_step_is_asked_for() {
+    let Some((seen, modes)) = typed("what?\nn\ny\nyes\n") else { return };
+    assert!(seen.contains("Step 1 of 2") && seen.contains("Step 2 of 2"), "{seen}");
+    assert!(seen.contains("1 file is to be changed") && seen.contains("Done and proved"), "{seen}");
+    assert_eq!(modes, [0o777, 0o600], "{seen}");
+    let (seen, modes) = typed("a\nyes\n").unwrap();
+    assert_eq!(modes, [0o755, 0o600], "{seen}");
+}
+
+#[test]
+fn at_a_terminal_one_may_leave() {
+    // With `q`, by leaving at the last question, and by hanging up.
+    for keys in ["q\n", "y\nq\n", "a\nno\n", "y\n"] {
+        let Some((seen, modes)) = typed(keys) else { return };
+        assert!(seen.contains("nothing was changed"), "{keys:?}: {seen}");
+        assert_eq!(modes, [0o777, 0o644], "{keys:?}: {seen}");
+    }
 }

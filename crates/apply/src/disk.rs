@@ -77,7 +77,7 @@ impl Disk for Real {
 
 /// The name of a file that is not whole yet.
 pub(crate) fn part_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push("-part");
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
     path.with_file_name(name)
 }

@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use mailward_host::lock::{Lock, LockError};
+use mailward_host::staged;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Disk};
@@ -228,6 +229,5 @@ pub(crate) fn now() -> String {
 
 /// Names of the two files beside the one that they are to replace.
 pub(crate) fn beside(file: &File, what: &str) -> PathBuf {
-    let name = file.host.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    file.host.with_file_name(format!(".{name}.mailward-{what}"))
+    staged::beside(&file.host, what)
 }

@@ -15,7 +15,7 @@ pub trait Witness {
     /// What works, by its name, and what does not, with the reason.
     fn works(&self) -> BTreeMap<String, Result<(), String>>;
 
-    /// Which of these findings are there still.
+    /// Which of these findings are there still, each with what is wrong now.
     ///
     /// # Errors
     /// When it cannot be told.
@@ -71,15 +71,13 @@ impl<'a> Live<'a> {
             Ok(left) => left,
             Err(why) => return Some(format!("whether it mended anything cannot be told: {why}")),
         };
-        let named = |reason: &Reason| match reason.subject.as_str() {
-            "" => reason.check.clone(),
-            subject => format!("{} ({subject})", reason.check),
-        };
-        let named: Vec<_> = left.iter().map(named).collect();
+        let lines: String =
+            left.iter().map(|reason| format!("\n  {}: {}", reason.check, reason.summary)).collect();
+        let mut checks: Vec<_> = left.iter().map(|reason| reason.check.as_str()).collect();
+        checks.dedup();
         Some(format!(
-            "still found afterwards: {}. Leave it out (`--skip {}`) and try again",
-            named.join(", "),
-            left.iter().map(|reason| reason.check.as_str()).collect::<Vec<_>>().join(",")
+            "still found afterwards:{lines}\nLeave it out (`--skip {}`) and try again",
+            checks.join(",")
         ))
     }
 

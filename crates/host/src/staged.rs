@@ -5,7 +5,7 @@ use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, XattrFlags};
@@ -21,6 +21,23 @@ pub struct Attributes {
     pub gid: u32,
     /// When it was read and when it was written last; none is now.
     pub times: Option<(SystemTime, SystemTime)>,
+}
+
+/// What stands in the name of every copy.
+const MARK: &str = ".mailward-";
+
+/// Where a copy lies beside its file: hidden, and ending as what editors leave, which logrotate(8), run-parts(8) and cron(8) do not
+/// read in their folders.
+#[must_use]
+pub fn beside(target: &Path, what: &str) -> PathBuf {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    target.with_file_name(format!(".{name}{MARK}{what}~"))
+}
+
+/// Whether a file's name is that of a copy beside another.
+#[must_use]
+pub fn is_beside(name: &str) -> bool {
+    name.starts_with('.') && name.contains(MARK) && name.ends_with('~')
 }
 
 /// Writes a new file and syncs it. It takes the extended attributes of `like`, the access control list among them.

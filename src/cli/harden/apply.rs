@@ -1,12 +1,13 @@
 //! `mailward harden apply`: carries a plan out.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mailward_apply::{Prepared, apply, diffs, tried};
-use mailward_audit::plan::Step;
+use mailward_audit::plan::{Layout, Plan, Reason, Step};
 use mailward_probe::Mask;
 
 use super::plan::{Made, Making};
@@ -23,8 +24,8 @@ pub(crate) struct Args {
     file: Option<PathBuf>,
     #[command(flatten)]
     making: Making,
-    /// Ask for each step
-    #[arg(long, conflicts_with = "yes")]
+    /// Show each step alone and ask for it
+    #[arg(long, conflicts_with_all = ["yes", "format"])]
     interactive: bool,
     /// Show the plan and try it on a copy; nothing is changed
     #[arg(long)]
@@ -45,7 +46,11 @@ pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
         Some(path) => saved(config, &ground, args, path)?,
         None => Made::of(config, &ground, &args.making)?,
     };
-    let made = if args.interactive { chosen(made, &ground)? } else { made };
+    let made = if args.interactive { chosen(made, &ground)? } else { Some(made) };
+    let Some(made) = made else {
+        say("nothing was changed");
+        return Ok(Outcome::Findings);
+    };
     if args.format == Format::Text {
         made.show(Format::Text)?;
     }
@@ -78,24 +83,68 @@ fn saved(config: Option<&Path>, ground: &Ground, args: &Args, path: &Path) -> an
     Ok(Made { facts, prepared })
 }
 
-/// Asks for each step.
-fn chosen(made: Made, ground: &Ground) -> anyhow::Result<Made> {
-    let mask = Mask::of(&made.facts);
-    let mut steps: Vec<Step> = Vec::new();
-    for step in &made.prepared.plan.steps {
-        let one = mailward_audit::plan::Plan { steps: vec![step.clone()], ..Default::default() };
-        let layout = mailward_audit::plan::Layout::of(&made.facts);
-        let Ok(alone) = ground.with_site(|site| Prepared::make(one.clone(), &layout, site)) else { continue };
-        show::plan(&one, &diffs(&alone, &|path, text| mask.text(path, text)), Format::Text)?;
-        if agreed("Take this step? [yes/no] ")? {
-            steps.push(step.clone());
-        }
-    }
-    made.with(ground, steps)
+/// What a person says to a step.
+enum Answer {
+    Yes,
+    No,
+    /// This step, and all that follow.
+    All,
+    Quit,
 }
 
-/// Asks a person.
+/// Asks for each step; none where the person leaves.
+fn chosen(made: Made, ground: &Ground) -> anyhow::Result<Option<Made>> {
+    let (mask, layout) = (Mask::of(&made.facts), Layout::of(&made.facts));
+    let steps = &made.prepared.plan.steps;
+    let (mut taken, mut declined) = (Vec::new(), BTreeSet::new());
+    let mut all = false;
+    for (n, step) in steps.iter().enumerate() {
+        let one = Plan { steps: vec![step.clone()], ..Plan::default() };
+        let alone = ground.with_site(|site| Prepared::make(one, &layout, site))?;
+        show::step(n + 1, steps.len(), &diffs(&alone, &|path, text| mask.text(path, text)))?;
+        let answer = if all { Answer::All } else { answer()? };
+        match answer {
+            Answer::No => declined.extend(step.reasons.iter().cloned()),
+            Answer::Quit => return Ok(None),
+            Answer::Yes | Answer::All => taken.push(step.clone()),
+        }
+        all |= matches!(answer, Answer::All);
+    }
+    in_part(&mut taken, &declined);
+    made.with(ground, taken).map(Some)
+}
+
+/// What is mended in part only is not to be proved.
+fn in_part(taken: &mut [Step], declined: &BTreeSet<Reason>) {
+    let reasons = taken.iter().flat_map(|step| &step.reasons);
+    let parts: BTreeSet<Reason> = reasons.filter(|reason| declined.contains(*reason)).cloned().collect();
+    for reason in &parts {
+        say(&format!("{} stays: not all of its steps were taken ({})", reason.check, reason.summary));
+    }
+    taken.iter_mut().for_each(|step| step.reasons.retain(|reason| !parts.contains(reason)));
+}
+
+/// Asks until the answer is one.
+fn answer() -> anyhow::Result<Answer> {
+    loop {
+        let said = asked("Take this step? y: yes, n: no, a: yes to all from here, q: quit ")?;
+        return Ok(match said.as_deref() {
+            Some("y" | "yes") => Answer::Yes,
+            Some("n" | "no") => Answer::No,
+            Some("a" | "all") => Answer::All,
+            None | Some("q" | "quit") => Answer::Quit,
+            Some(_) => continue,
+        });
+    }
+}
+
+/// Whether a person agrees.
 fn agreed(question: &str) -> anyhow::Result<bool> {
+    Ok(matches!(asked(question)?.as_deref(), Some("yes" | "y")))
+}
+
+/// What a person answers; none at the end of the input.
+fn asked(question: &str) -> anyhow::Result<Option<String>> {
     if !io::stdin().is_terminal() {
         return Err(Usage("nobody is there to be asked; give --yes to carry it out".to_owned()).into());
     }
@@ -103,8 +152,8 @@ fn agreed(question: &str) -> anyhow::Result<bool> {
     write!(out, "{question}")?;
     out.flush()?;
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "yes" | "y"))
+    let read = io::stdin().lock().read_line(&mut answer)?;
+    Ok((read > 0).then(|| answer.trim().to_owned()))
 }
 
 /// What is being done, on a terminal; nothing in a pipe.

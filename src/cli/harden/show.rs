@@ -19,6 +19,13 @@ pub(super) fn plan(plan: &Plan, diffs: &[Diff], format: Format) -> anyhow::Resul
     }
 }
 
+/// A step by itself, and how many there are.
+pub(super) fn step(number: usize, of: usize, diffs: &[Diff]) -> anyhow::Result<()> {
+    let mut all = vec![String::new(), format!("Step {number} of {of}")];
+    all.extend(diffs.iter().flat_map(file));
+    text(&all)
+}
+
 fn lines(plan: &Plan, diffs: &[Diff]) -> Vec<String> {
     let mut all = Vec::new();
     for warning in &plan.warnings {

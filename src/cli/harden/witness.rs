@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mailward_apply::Witness;
-use mailward_audit::plan::{Change, Plan, Reason};
+use mailward_audit::plan::{Change, Layout, Plan, Reason, foretold};
 use mailward_audit::postfix::elements;
-use mailward_audit::{Audit, Facts, Server, Severity, judge};
+use mailward_audit::{Audit, Check, Facts, Finding, Server, Untold, judge};
 use mailward_probe::Place;
 use mailward_probe::talk::{Mail, Manners, Target, smoke};
 
@@ -26,9 +26,15 @@ pub(super) struct Outside<'a> {
     place: Place,
     /// Ports that the plan itself closes.
     closed: BTreeSet<u16>,
-    /// How bad each finding was. One that is milder now was mended where that is meant to be, as at port 25, where weak TLS is
-    /// better than none.
-    found: BTreeMap<(String, String), Severity>,
+    expected: Expected,
+}
+
+/// What the audit is to say after a plan.
+struct Expected {
+    /// What it said before.
+    before: Audit,
+    /// Checks that will not be able to tell: the plan itself ends what they looked at, or they would have to leave a trace.
+    silent: BTreeSet<&'static str>,
 }
 
 impl<'a> Outside<'a> {
@@ -50,10 +56,7 @@ impl<'a> Outside<'a> {
             mail: mail(&made.facts),
             place: Place::behind(&ground.options.prefix),
             closed: closed(&made.prepared.plan),
-            found: worst(&judge(&made.facts, |_| true))
-                .into_iter()
-                .map(|(key, was)| (owned(key), was))
-                .collect(),
+            expected: Expected::of(made),
         })
     }
 }
@@ -72,25 +75,46 @@ impl Witness for Outside<'_> {
         let facts = collect::collect(self.config, &self.ground.settings, self.scope);
         let facts = facts.map_err(|error| error.to_string())?.0;
         let asked: BTreeSet<&str> = reasons.iter().map(|reason| reason.check.as_str()).collect();
-        let audit = judge(&facts, |check| asked.contains(check.id));
-        // A check that would have to leave a trace to tell does not find it any more.
-        let found = worst(&audit);
-        let is_left = |reason: &&Reason| {
-            let key = (reason.check.as_str(), reason.subject.as_str());
-            found.get(&key).is_some_and(|now| self.found.get(&owned(key)).is_none_or(|was| now >= was))
-        };
-        Ok(reasons.iter().filter(is_left).cloned().collect())
+        let now = judge(&facts, |check| asked.contains(check.id));
+        Ok(reasons.iter().filter_map(|reason| self.expected.left(reason, &now)).collect())
     }
 }
 
-/// How bad each finding is, by its check and subject.
-fn worst(audit: &Audit) -> BTreeMap<(&str, &str), Severity> {
-    let all = audit.findings().into_iter().rev();
-    all.map(|(check, finding)| ((check.id, finding.subject.as_str()), finding.severity)).collect()
+impl Expected {
+    fn of(made: &Made) -> Self {
+        let changes = made.prepared.plan.steps.iter().map(|step| &step.change);
+        let facts = foretold(&made.facts, &Layout::of(&made.facts), changes);
+        let silent = judge(&facts, |_| true)
+            .results
+            .into_iter()
+            .filter(|result| matches!(result.judged, Err(Untold::CouldNotTell(_))))
+            .map(|result| result.check.id);
+        Self { before: judge(&made.facts, |_| true), silent: silent.collect() }
+    }
+
+    /// What is left of a finding that asked for a change. One that is milder now was mended where that is meant to be, as at port
+    /// 25, where weak TLS is better than none.
+    fn left(&self, reason: &Reason, now: &Audit) -> Option<Reason> {
+        let left = |summary: String| Some(Reason { summary, ..reason.clone() });
+        if let Some(found) = worst(now, reason) {
+            let as_bad = worst(&self.before, reason).is_none_or(|was| found.severity >= was.severity);
+            return if as_bad { left(found.summary.clone()) } else { None };
+        }
+        let told = now.results.iter().find(|result| result.check.id == reason.check)?;
+        match &told.judged {
+            Err(Untold::CouldNotTell(why)) if !self.silent.contains(told.check.id) => {
+                left(format!("whether it is mended cannot be told: {why}"))
+            }
+            _ => None,
+        }
+    }
 }
 
-fn owned((check, subject): (&str, &str)) -> (String, String) {
-    (check.to_owned(), subject.to_owned())
+/// The worst finding of a check that is about the same.
+fn worst<'a>(audit: &'a Audit, reason: &Reason) -> Option<&'a Finding> {
+    let is_it =
+        |(check, finding): &(&Check, &Finding)| check.id == reason.check && finding.subject == reason.subject;
+    audit.findings().into_iter().find(is_it).map(|(_, finding)| finding)
 }
 
 /// Whom mail is tried for: a few of those who are there, and nobody.
@@ -159,5 +183,46 @@ fn ports(change: &Change) -> Vec<u16> {
             .copied()
             .collect(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mailward_audit::{CheckResult, Judged, Outcome, Severity, find};
+
+    use super::*;
+
+    fn audit(judged: Judged) -> Audit {
+        let (_, check) = find("TLS-010").unwrap();
+        Audit { results: vec![CheckResult { check, judged }] }
+    }
+
+    fn fails(subject: &str, severity: Severity) -> Audit {
+        audit(Ok(Outcome::Fail(vec![Finding::new(severity, subject, "still weak")])))
+    }
+
+    /// What is left of `TLS-010 port 25`, which was of medium severity, when the audit ends like this.
+    fn check(now: &Audit, silent: &[&'static str], left: Option<&str>) {
+        let silent = silent.iter().copied().collect();
+        let expected = Expected { before: fails("port 25", Severity::Medium), silent };
+        let reason = Reason { check: "TLS-010".into(), subject: "port 25".into(), summary: "weak".into() };
+        assert_eq!(expected.left(&reason, now).map(|reason| reason.summary).as_deref(), left);
+    }
+
+    #[test]
+    fn what_is_as_bad_is_left() {
+        check(&fails("port 25", Severity::Medium), &[], Some("still weak"));
+        check(&fails("port 25", Severity::High), &[], Some("still weak"));
+        check(&fails("port 25", Severity::Low), &[], None);
+        check(&fails("port 465", Severity::High), &[], None);
+        check(&audit(Ok(Outcome::Pass("strong".to_owned()))), &[], None);
+    }
+
+    #[test]
+    fn what_cannot_be_told_counts_as_gone_only_where_that_was_foretold() {
+        let untold = audit(Err(Untold::CouldNotTell("no answer".to_owned())));
+        check(&untold, &[], Some("whether it is mended cannot be told: no answer"));
+        check(&untold, &["TLS-010"], None);
+        check(&audit(Err(Untold::NotApplicable("no TLS".to_owned()))), &[], None);
     }
 }

@@ -130,7 +130,7 @@ const BANS: &[Act] = &[
         "/etc/fail2ban/jail.d/mail.local",
         "\
 [DEFAULT]
-ignoreip = 127.0.0.1/8 ::1 198.19.2.0/24
+ignoreip = 127.0.0.1/8 ::1 198.19.2.0/24 203.0.113.0/24 192.0.2.200 2001:db8:600d::/64
 backend = polling
 banaction = nftables-multiport
 bantime = 1h

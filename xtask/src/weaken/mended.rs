@@ -3,36 +3,41 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use mailward_lab::legit::{self, Report};
 use mailward_lab::topology::Place;
+use serde_json::Value;
 
 use super::act::Act;
 use super::host::{Host, Look, Seen};
 use super::{Plant, hardened, told};
 
+/// One of the honest users reads there, and a plan closes no port that somebody may be on.
+const IN_USE: Act = Act::Replace(
+    "/etc/dovecot/local.conf",
+    "inet_listener imap {\n    port = 0",
+    "inet_listener imap {\n    port = 143",
+);
+
 /// What is not as it must be.
 pub(super) fn judged(host: &Host<'_>, plants: &[Plant], least: usize) -> Result<Vec<String>> {
     hardened::harden(host, hardened::Logins::Open)?;
+    IN_USE.perform(host)?;
+    host.reload(Look::Ports)?;
     let sound = host.audit(Look::Ports)?;
     let planted = plant(host, plants)?;
     host.reload(Look::Ports)?;
     let weak = host.audit(Look::Ports)?;
-    let found: BTreeSet<&str> =
-        planted.iter().copied().filter(|id| has(&weak, id) && !has(&sound, id)).collect();
-    println!(
-        "{} weaknesses planted at once, of {} checks that did not fail before",
-        planted.len(),
-        found.len()
-    );
+    let found: BTreeSet<&str> = ids(&weak).difference(&ids(&sound)).copied().collect();
+    println!("{planted} weaknesses planted at once; {} checks fail that did not before", found.len());
     let before = files(host)?;
     let mut wrong = people("before", host)?;
     wrong.extend(mended(host)?);
     let after = host.audit(Look::Ports)?;
-    let left: Vec<_> = found.iter().filter(|id| has(&after, id)).collect();
+    let left: Vec<_> = found.intersection(&ids(&after)).copied().collect();
     println!("{} of {} checks pass again", found.len() - left.len(), found.len());
     wrong.extend(left.iter().map(|id| format!("still there: {id}: {}", of(&after, id))));
     if found.len() - left.len() < least {
@@ -40,27 +45,62 @@ pub(super) fn judged(host: &Host<'_>, plants: &[Plant], least: usize) -> Result<
     }
     wrong.extend(people("after", host)?);
     wrong.extend(again(host)?);
+    let begin = Instant::now();
     let undone = host.mailward(&["undo"])?;
-    println!("{}", undone.trim());
-    wrong.extend(different(&before, &files(host)?));
+    println!("harden undo took {:.1} s: {}", begin.elapsed().as_secs_f64(), undone.trim());
+    let differ = different(&before, &files(host)?);
+    println!("{} files and folders compared, {} are not as they were", before.len(), differ.len());
+    wrong.extend(differ);
     Ok(wrong)
 }
 
-/// What stops the server altogether, and is only told of its files: nobody could work on it.
-const BREAKS: &[&str] = &["mysql", "proxy_protocol", "haproxy"];
+/// Checks whose weaknesses are not planted among the others: what would stop honest people on the weakened host already, so that
+/// nobody could tell whether the plan does.
+const APART: &[(&str, &str)] = &[
+    ("SMT-010", "port 25 would wait for a proxy"),
+    ("DOV-021", "logins would wait for a database"),
+    ("CRT-001", "mail programs leave when a certificate is over"),
+    ("CRT-004", "mail programs leave when a certificate is another's"),
+    ("CRT-007", "mail programs leave when a certificate's key is short"),
+    ("CRT-008", "mail programs leave when a certificate is signed with SHA-1"),
+    ("CRT-012", "mail programs leave when a certificate names nobody"),
+    ("CRT-014", "without its key no TLS is spoken"),
+    ("TLS-028", "no other server can use TLS"),
+    ("TLS-030", "those who send on port 465 cannot"),
+    ("TLS-031", "servers without TLS cannot deliver"),
+    ("TLS-032", "those who send on port 465 cannot"),
+    ("PFX-011", "its filter is not there: turned on, it stops all mail"),
+    ("PFX-012", "its filter is not there, and mail is put off"),
+    ("PFX-013", "its filter is not there, and mail is put off"),
+    ("PFX-016", "mail for others goes to a relay that is not there"),
+    ("PFX-018", "mail goes to mailboxes where nobody reads"),
+    ("PFX-019", "Postfix takes mail for people whom it does not know"),
+    ("DOV-012", "wrong passwords are taken"),
+    ("ACC-009", "whose password it is cannot be told"),
+    ("ACC-014", "mail goes elsewhere"),
+    ("ACC-015", "mail is thrown away"),
+    ("ACC-016", "mail for those who left is taken"),
+];
 
-fn breaks(plant: &Plant) -> bool {
-    let acts = format!("{:?} {:?}", plant.on, plant.acts);
-    BREAKS.iter().any(|word| acts.contains(word))
+/// What no plan decides: whose account, whose certificate, whose mail it is.
+const FOR_A_PERSON: &[&str] = &[
+    "ACC-001", "ACC-002", "ACC-003", "ACC-006", "ACC-007", "ACC-010", "ACC-012", "ACC-013", "ACC-018",
+    "CRT-015", "DOV-008", "DOV-011", "DOV-018", "DOV-019", "DOV-020", "FIL-009", "FIL-014", "PFX-004",
+    "PFX-005", "PFX-009", "PFX-010", "PFX-020", "PFX-024", "PFX-026", "PFX-032", "QTA-007", "QUE-004",
+    "SMT-001", "SMT-002", "SMT-017", "SMT-022", "SMT-023",
+];
+
+fn is_apart(plant: &Plant) -> bool {
+    APART.iter().any(|(id, _)| *id == plant.id) || FOR_A_PERSON.contains(&plant.id)
 }
 
-/// Plants whatever does not undo another, and tells which checks must find it.
-fn plant(host: &Host<'_>, plants: &[Plant]) -> Result<Vec<&'static str>> {
+/// Plants whatever does not undo another; how many that were.
+fn plant(host: &Host<'_>, plants: &[Plant]) -> Result<usize> {
     let mut touched = BTreeSet::new();
-    let mut planted = Vec::new();
-    for plant in plants.iter().filter(|plant| plant.look != Look::Outside && !breaks(plant)) {
+    let mut planted = 0;
+    for plant in plants.iter().filter(|plant| plant.look != Look::Outside && !is_apart(plant)) {
         let acts: Vec<_> = plant.on.iter().chain(plant.acts).collect();
-        let targets: BTreeSet<String> = acts.iter().map(|act| target(act)).collect();
+        let targets: BTreeSet<String> = acts.iter().filter_map(|act| target(act)).collect();
         if !targets.is_disjoint(&touched) {
             continue;
         }
@@ -78,31 +118,28 @@ fn plant(host: &Host<'_>, plants: &[Plant]) -> Result<Vec<&'static str>> {
         }
         if !done.is_empty() {
             touched.extend(targets);
-            planted.push(plant.id);
+            planted += 1;
         }
     }
     Ok(planted)
 }
 
-/// What an act changes: two that change the same cannot both be found.
-fn target(act: &Act) -> String {
+/// What an act changes: two that change the same cannot both be found. A folder may be made twice.
+fn target(act: &Act) -> Option<String> {
     let name = |text: &str| text.split('=').next().unwrap_or(text).trim().to_owned();
-    match act {
-        Act::Main(setting) => name(setting),
-        Act::Service(setting) | Act::Entry(setting) => name(setting),
+    Some(match act {
+        Act::Main(setting) | Act::Service(setting) | Act::Entry(setting) => name(setting),
         Act::Append(path, text) => format!("{path} {text}"),
         Act::Replace(path, from, _) => format!("{path} {from}"),
-        Act::Write(path, _)
-        | Act::Mode(path, _)
-        | Act::Owner(path, ..)
-        | Act::Gone(path)
-        | Act::Run(path, _)
-        | Act::Directory(path, _) => (*path).to_owned(),
-    }
+        Act::Mode(path, _) => format!("mode of {path}"),
+        Act::Owner(path, ..) => format!("owner of {path}"),
+        Act::Write(path, _) | Act::Gone(path) | Act::Run(path, _) => (*path).to_owned(),
+        Act::Directory(..) => return None,
+    })
 }
 
-fn has(seen: &Seen, id: &str) -> bool {
-    seen.findings.keys().any(|name| name.split(':').next() == Some(id))
+fn ids(seen: &Seen) -> BTreeSet<&str> {
+    seen.findings.keys().filter_map(|name| name.split(':').next()).collect()
 }
 
 fn of(seen: &Seen, id: &str) -> String {
@@ -115,17 +152,26 @@ fn mended(host: &Host<'_>) -> Result<Vec<String>> {
     let begin = Instant::now();
     let (applied, during) = std::thread::scope(|scope| {
         let people = scope.spawn(|| people("during", host));
-        (host.mailward(&["apply", "--yes", "--format", "json"]), people.join())
+        let applied = host.mailward(&["apply", "--yes", "--format", "json"]);
+        (applied.map(|said| (said, begin.elapsed())), people.join())
     });
-    println!("harden apply took {:.1} s: {}", begin.elapsed().as_secs_f64(), applied?.trim());
-    during.map_err(|_| anyhow::anyhow!("the honest users panicked"))?
+    let (said, took) = applied?;
+    println!("harden apply took {:.1} s", took.as_secs_f64());
+    let mut wrong = during.map_err(|_| anyhow::anyhow!("the honest users panicked"))??;
+    let done: Value = serde_json::from_str(&said).context("what was applied, in JSON")?;
+    let changed = done.get("changed").and_then(Value::as_array).context("no files were changed")?;
+    let names = changed.iter().filter_map(Value::as_str);
+    let unseen = names.filter(|name| !name.starts_with("/etc/") && !OUTSIDE.contains(name));
+    wrong.extend(unseen.map(|name| format!("the plan changed {name}, which is not compared")));
+    println!("{} files changed", changed.len());
+    Ok(wrong)
 }
 
 /// A plan on the hardened host is empty.
 fn again(host: &Host<'_>) -> Result<Vec<String>> {
     let said = host.mailward(&["plan", "--format", "json"])?;
-    let plan: serde_json::Value = serde_json::from_str(&said).context("the plan's JSON")?;
-    let files = plan.get("files").and_then(serde_json::Value::as_array).context("a plan without files")?;
+    let plan: Value = serde_json::from_str(&said).context("the plan's JSON")?;
+    let files = plan.get("files").and_then(Value::as_array).context("a plan without files")?;
     Ok(files.iter().map(|file| format!("a second plan changes {file}")).collect())
 }
 
@@ -135,40 +181,55 @@ fn people(when: &str, host: &Host<'_>) -> Result<Vec<String>> {
         .failed()
         .map(|step| format!("{when}: {}: {}", step.what, step.failure.clone().unwrap_or_default()))
         .collect();
-    println!("honest users {when}: {} steps, {} failed", report.steps.len(), failed.len());
+    let took: f64 = report.steps.iter().map(|step| step.seconds).sum();
+    for step in report.steps.iter().filter(|s| s.seconds > 4.0) { println!("   DEBUG {} {:.1}", step.what, step.seconds); }
+    println!("honest users {when}: {} steps in {took:.0} s, {} failed", report.steps.len(), failed.len());
+    failed.iter().for_each(|line| println!("      {line}"));
     Ok(failed)
 }
 
-/// Bytes, mode, owner and time of every file of the host's `/etc`.
-type Files = BTreeMap<String, (Vec<u8>, u32, u32, u32, i64, i64)>;
+/// Bytes, mode, owner and time of every file of the host's `/etc`, and of those [`OUTSIDE`].
+type Files = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32, i64, i64)>;
+
+/// Files elsewhere that the plan changes.
+const OUTSIDE: &[&str] = &["/var/mail/vhosts/example.org/nora/.dovecot.sieve", LOG];
+/// It goes on while people work.
+const LOG: &str = "/var/log/mail.log";
 
 fn files(host: &Host<'_>) -> Result<Files> {
     let mut all = Files::new();
-    let root = host.file("/etc")?;
-    gather(&root, &root, &mut all)?;
+    gather(&host.file("/etc")?, &mut all)?;
+    for name in OUTSIDE {
+        keep(host.file(name)?, *name != LOG, &mut all)?;
+    }
     Ok(all)
 }
 
-fn gather(root: &Path, folder: &Path, all: &mut Files) -> Result<()> {
+fn gather(folder: &Path, all: &mut Files) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let known = fs::symlink_metadata(&path)?;
-        if known.is_dir() {
-            gather(root, &path, all)?;
+        if fs::symlink_metadata(&path)?.is_dir() {
+            gather(&path, all)?;
         }
-        let bytes = if known.is_file() { fs::read(&path)? } else { Vec::new() };
-        // A directory's time tells that files in it were replaced.
-        let time = if known.is_file() { (known.mtime(), known.mtime_nsec()) } else { (0, 0) };
-        let name = path.strip_prefix(root)?.display().to_string();
-        all.insert(name, (bytes, known.mode(), known.uid(), known.gid(), time.0, time.1));
+        keep(path, true, all)?;
     }
+    Ok(())
+}
+
+/// A directory's time tells that files in it were replaced, and is not compared.
+fn keep(path: PathBuf, whole: bool, all: &mut Files) -> Result<()> {
+    let known = fs::symlink_metadata(&path)?;
+    let whole = whole && known.is_file();
+    let bytes = if whole { fs::read(&path)? } else { Vec::new() };
+    let time = if whole { (known.mtime(), known.mtime_nsec()) } else { (0, 0) };
+    all.insert(path, (bytes, known.mode(), known.uid(), known.gid(), time.0, time.1));
     Ok(())
 }
 
 fn different(before: &Files, after: &Files) -> Vec<String> {
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let differ = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
-    differ.map(|name| format!("undo left /etc/{name} other than it was")).collect()
+    differ.map(|name| format!("undo left {} other than it was", name.display())).collect()
 }
 
 impl Host<'_> {

@@ -196,6 +196,16 @@ impl Fail2ban {
     }
 }
 
+/// What every jail leaves out that says nothing else.
+pub(crate) fn ignored_by_default(facts: &Facts) -> Vec<String> {
+    let value = Ini::read(&jail_files(facts)).get("DEFAULT", "ignoreip");
+    value.map(|value| words(&value)).unwrap_or_default()
+}
+
+fn words(value: &str) -> Vec<String> {
+    value.split([',', ' ', '\n']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
 /// The jail files in the order in which the later win.
 fn jail_files(facts: &Facts) -> String {
     let text = |path: &str| facts.text(path).ok().flatten().map(str::to_owned);
@@ -219,9 +229,6 @@ fn is_yes(value: &str) -> bool {
 
 fn jail(ini: &Ini, name: &str, known: Jail) -> Jail {
     let get = |key: &str| ini.get(name, key);
-    let words = |value: String| {
-        value.split([',', ' ', '\n']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
     let filter = get("filter").unwrap_or_else(|| {
         if known.filter_name.is_empty() { name.to_owned() } else { known.filter_name.clone() }
     });
@@ -236,8 +243,8 @@ fn jail(ini: &Ini, name: &str, known: Jail) -> Jail {
         find_time: get("findtime").and_then(|value| seconds(&value)).unwrap_or(known.find_time),
         ban_time: get("bantime").and_then(|value| seconds(&value)).unwrap_or(known.ban_time),
         grows: get("bantime.increment").map_or(known.grows, |value| is_yes(&value)),
-        ignored: get("ignoreip").map_or(known.ignored, words),
-        logs: get("logpath").map_or(known.logs, words),
+        ignored: get("ignoreip").map_or(known.ignored, |value| words(&value)),
+        logs: get("logpath").map_or(known.logs, |value| words(&value)),
         journal: get("backend").is_some_and(|backend| backend == "systemd"),
         actions: get("banaction").map_or(known.actions, |action| vec![action]),
         ports: get("port").unwrap_or(known.ports),

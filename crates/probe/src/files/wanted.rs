@@ -1,6 +1,7 @@
 //! The files that matter, at their known paths.
 
 use mailward_audit::facts::Deployment;
+use mailward_host::staged;
 
 /// A path to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +38,12 @@ impl Wanted {
         rest.is_some_and(|rest| rest.matches('/').count() <= usize::from(self.depth))
     }
 
-    /// Whether something below it is kept. Of a store of mail, directories and filters are.
+    /// Whether something below it is kept. Of a store of mail, directories and filters are; what a plan lays beside its files while
+    /// it is carried out is read by nobody.
     pub(crate) fn keeps(&self, path: &str, directory: bool) -> bool {
-        !self.sample || directory || path.ends_with(".sieve") || !in_maildir(path)
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let of_mail = !self.sample || directory || path.ends_with(".sieve") || !in_maildir(path);
+        of_mail && !staged::is_beside(name)
     }
 }
 
@@ -70,7 +74,7 @@ const TEXTS: &[(&str, u8)] = &[
     ("/etc/fail2ban", 3),
     ("/etc/hostname", 0),
     ("/etc/hosts", 0),
-    ("/etc/letsencrypt", 4),
+    ("/etc/letsencrypt", 5),
     ("/etc/logrotate.conf", 0),
     ("/etc/logrotate.d", 1),
     ("/etc/mail/spamassassin", 2),

@@ -145,6 +145,12 @@ pub(super) const PLANTS: &[Plant] = &[
     .on(&[Replace(LOCAL, "maildir:~/Maildir", "maildir:/var/mail/vhosts/%d/%n/Maildir")]),
     // Quota and space.
     Plant::new(
+        "QTA-001",
+        "quotas without a limit",
+        "no mailbox has a limit",
+        &[Replace(LOCAL, "  quota_rule = *:storage=1G\n", "")],
+    ),
+    Plant::new(
         "QTA-005",
         "full mailboxes are noticed too late",
         "quota",

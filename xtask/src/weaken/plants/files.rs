@@ -13,6 +13,24 @@ pub(super) const PLANTS: &[Plant] = &[
         &[Mode("/etc/ssl/lab/mail.key", 0o644)],
     ),
     Plant::new(
+        "FIL-002",
+        "everybody may read the key that signs mail",
+        "/etc/opendkim/keys/mail.private",
+        &[
+            Directory("/etc/opendkim", 0o755),
+            Write("/etc/opendkim/keys/mail.private", "-----BEGIN PRIVATE KEY-----\n"),
+        ],
+    ),
+    Plant::new(
+        "FIL-012",
+        "everybody may read the key of the ACME account",
+        "private_key.json",
+        &[
+            Directory("/etc/letsencrypt", 0o755),
+            Write("/etc/letsencrypt/accounts/acme.example/directory/0a1b/private_key.json", "{}\n"),
+        ],
+    ),
+    Plant::new(
         "FIL-003",
         "everybody may read the passwords",
         "/etc/dovecot/users",
@@ -74,7 +92,9 @@ pub(super) const PLANTS: &[Plant] = &[
         ".dovecot.sieve",
         &[
             Directory("/var/mail/vhosts/example.org", 0o755),
+            Owner("/var/mail/vhosts/example.org", 5000, 5000),
             Directory("/var/mail/vhosts/example.org/nora", 0o755),
+            Owner("/var/mail/vhosts/example.org/nora", 5000, 5000),
             Write("/var/mail/vhosts/example.org/nora/.dovecot.sieve", "keep;\n"),
             Mode("/var/mail/vhosts/example.org/nora/.dovecot.sieve", 0o666),
         ],

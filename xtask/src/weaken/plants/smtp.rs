@@ -89,6 +89,12 @@ pub(super) const STATIC: &[Plant] = &[
         &[Main("smtpd_forbid_bare_newline = no")],
     ),
     Plant::new(
+        "SMT-015",
+        "stray line ends are passed on",
+        "cleanup_replace_stray_cr_lf",
+        &[Main("cleanup_replace_stray_cr_lf = no")],
+    ),
+    Plant::new(
         "SMT-016",
         "talking before the answer",
         "smtpd_forbid_unauth_pipelining",

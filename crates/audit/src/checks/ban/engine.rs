@@ -3,7 +3,7 @@
 use crate::check::{could_not_tell, not_applicable, pass};
 use crate::facts::Deployment;
 use crate::fail2ban::sample::{IMAP, IMAP_2_4, SUBMISSION, lines_counted};
-use crate::fail2ban::{Fail2ban, Jail, Origin, Skipped};
+use crate::fail2ban::{Fail2ban, Jail, Origin, Skipped, ignored_by_default};
 use crate::plan::Change;
 use crate::{Check, Evidence, Facts, Finding, Judged, Known, Outcome, Remedy, Server, Severity, Untold};
 
@@ -320,13 +320,15 @@ fn ban_007(server: &Server<'_>) -> Judged {
     Ok(Finding::new(Severity::High, "", summary).cause("ignoreip").all_seen(seen).remedy(remedy).into())
 }
 
-/// What each jail leaves out, without what is too wide.
+/// What each jail leaves out, without what is too wide; and the jails that are turned on one day.
 fn exact(facts: &Facts, jails: &[Jail]) -> Vec<Change> {
-    let wide = jails.iter().filter(|jail| jail.ignored.iter().any(|network| is_wide(network)));
-    wide.map(|jail| {
-        let kept: Vec<&str> =
-            jail.ignored.iter().map(String::as_str).filter(|network| !is_wide(network)).collect();
-        Change::setting(jail_file(facts), &jail.name, "ignoreip", kept.join(" "))
+    let by_default = ignored_by_default(facts);
+    let jails = jails.iter().map(|jail| (jail.name.as_str(), jail.ignored.as_slice()));
+    let all = core::iter::once(("DEFAULT", by_default.as_slice())).chain(jails);
+    let wide = all.filter(|(_, ignored)| ignored.iter().any(|network| is_wide(network)));
+    wide.map(|(section, ignored)| {
+        let kept = ignored.iter().map(String::as_str).filter(|network| !is_wide(network));
+        Change::setting(jail_file(facts), section, "ignoreip", kept.collect::<Vec<_>>().join(" "))
     })
     .collect()
 }

@@ -89,19 +89,20 @@ fn pfx_014(server: &Server<'_>) -> Judged {
         place: level.place.clone(),
         seen: format!("{}: smtp_tls_security_level = {}", service.key(), level.written),
     });
-    let line =
-        if validates(server) { "smtp_tls_security_level = dane" } else { "smtp_tls_security_level = may" };
-    let more = if validates(server) { vec![line, "smtp_dns_support_level = dnssec"] } else { vec![line] };
+    let more: &[&str] = if server.facts.dns.validating == Known::Is(false) {
+        &["smtp_tls_security_level = may"]
+    } else {
+        &DANE
+    };
     let old = format!("smtp_tls_security_level = {}", first.written);
     let summary = format!("Mail to other servers is never encrypted ({})", and(&names));
     let finding = Finding::new(Severity::High, "", summary).cause(first.place.clone()).all_seen(evidence);
     let advice = "Encrypt wherever the other server can.";
-    Ok(finding.remedy(mend(advice, &[&old], &more, "smtp_tls_security_level")).into())
+    Ok(finding.remedy(mend(advice, &[&old], more, "smtp_tls_security_level")).into())
 }
 
-fn validates(server: &Server<'_>) -> bool {
-    server.facts.dns.validating == Known::Is(true)
-}
+/// Without signed answers it is as `may` (postconf(5)).
+const DANE: [&str; 2] = ["smtp_tls_security_level = dane", "smtp_dns_support_level = dnssec"];
 
 fn pfx_015(server: &Server<'_>) -> Judged {
     let postfix = server.postfix()?;
@@ -133,7 +134,6 @@ fn pfx_015(server: &Server<'_>) -> Judged {
         _ => "outgoing TLS takes any certificate",
     };
     let old = format!("smtp_tls_security_level = {}", level.written);
-    let add = ["smtp_tls_security_level = dane", "smtp_dns_support_level = dnssec"];
     Ok(Finding::new(Severity::Low, "", format!("Nobody checks who receives outgoing mail: {why}"))
         .cause(level.place.clone())
         .seen(level.place.clone(), level.to_string())
@@ -142,7 +142,7 @@ fn pfx_015(server: &Server<'_>) -> Judged {
         .remedy(mend(
             "Use DANE, with a validating resolver on this machine.",
             &[&old],
-            &add,
+            &DANE,
             "smtp_tls_security_level",
         ))
         .into())
