@@ -30,19 +30,23 @@ pub(super) fn demo(run: &mut Run) -> Result<Outcome> {
 }
 
 pub(super) fn own(run: &mut Run) -> Result<Outcome> {
-    let missing = mailward_lab::missing();
-    if !missing.is_empty() {
-        return Ok(Outcome::Skipped(missing.join("; ")));
-    }
-    run.call(&mut run.cargo(&["xtask", "matrix", "--only", OWN])?)
+    in_the_lab(run, &["xtask", "matrix", "--only", OWN])
 }
 
 pub(super) fn weakened(run: &mut Run) -> Result<Outcome> {
+    in_the_lab(run, &["xtask", "weaken"])
+}
+
+pub(super) fn mended(run: &mut Run) -> Result<Outcome> {
+    in_the_lab(run, &["xtask", "weaken", "--harden"])
+}
+
+fn in_the_lab(run: &mut Run, words: &[&str]) -> Result<Outcome> {
     let missing = mailward_lab::missing();
     if !missing.is_empty() {
         return Ok(Outcome::Skipped(missing.join("; ")));
     }
-    run.call(&mut run.cargo(&["xtask", "weaken"])?)
+    run.call(&mut run.cargo(words)?)
 }
 
 /// The independent lab.

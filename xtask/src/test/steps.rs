@@ -46,6 +46,12 @@ pub(super) const STEPS: &[Step] = &[
         run: labs::weakened,
     },
     Step {
+        name: "harden",
+        what: "the same server weakened in many ways at once, mended by one plan while people work, and taken back",
+        minutes: 10,
+        run: labs::mended,
+    },
+    Step {
         name: "referee",
         what: "the same in an independent lab, where there is one",
         minutes: 10,

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::act::Act;
 use super::host::{Host, Look, Seen};
-use super::{Plant, hardened, told};
+use super::{Plant, hardened, killed, told};
 
 /// One of the honest users reads there, and a plan closes no port that somebody may be on.
 const IN_USE: Act = Act::Replace(
@@ -23,7 +23,7 @@ const IN_USE: Act = Act::Replace(
 );
 
 /// What is not as it must be.
-pub(super) fn judged(host: &Host<'_>, plants: &[Plant], least: usize) -> Result<Vec<String>> {
+pub(super) fn judged(host: &Host<'_>, plants: &[Plant], least: usize, kills: usize) -> Result<Vec<String>> {
     hardened::harden(host, hardened::Logins::Open)?;
     IN_USE.perform(host)?;
     host.reload(Look::Ports)?;
@@ -35,6 +35,9 @@ pub(super) fn judged(host: &Host<'_>, plants: &[Plant], least: usize) -> Result<
     println!("{planted} weaknesses planted at once; {} checks fail that did not before", found.len());
     let before = files(host)?;
     let mut wrong = people("before", host)?;
+    if kills > 0 {
+        wrong.extend(killed::judged(host, kills)?);
+    }
     wrong.extend(mended(host)?);
     let after = host.audit(Look::Ports)?;
     let left: Vec<_> = found.intersection(&ids(&after)).copied().collect();
@@ -46,7 +49,7 @@ pub(super) fn judged(host: &Host<'_>, plants: &[Plant], least: usize) -> Result<
     wrong.extend(people("after", host)?);
     wrong.extend(again(host)?);
     let begin = Instant::now();
-    let undone = host.mailward(&["undo"])?;
+    let undone = host.harden(&["undo"])?;
     println!("harden undo took {:.1} s: {}", begin.elapsed().as_secs_f64(), undone.trim());
     let differ = different(&before, &files(host)?);
     println!("{} files and folders compared, {} are not as they were", before.len(), differ.len());
@@ -152,7 +155,7 @@ fn mended(host: &Host<'_>) -> Result<Vec<String>> {
     let begin = Instant::now();
     let (applied, during) = std::thread::scope(|scope| {
         let people = scope.spawn(|| people("during", host));
-        let applied = host.mailward(&["apply", "--yes", "--format", "json"]);
+        let applied = host.harden(&["apply", "--yes", "--format", "json"]);
         (applied.map(|said| (said, begin.elapsed())), people.join())
     });
     let (said, took) = applied?;
@@ -169,7 +172,7 @@ fn mended(host: &Host<'_>) -> Result<Vec<String>> {
 
 /// A plan on the hardened host is empty.
 fn again(host: &Host<'_>) -> Result<Vec<String>> {
-    let said = host.mailward(&["plan", "--format", "json"])?;
+    let said = host.harden(&["plan", "--format", "json"])?;
     let plan: Value = serde_json::from_str(&said).context("the plan's JSON")?;
     let files = plan.get("files").and_then(Value::as_array).context("a plan without files")?;
     Ok(files.iter().map(|file| format!("a second plan changes {file}")).collect())
@@ -182,21 +185,23 @@ fn people(when: &str, host: &Host<'_>) -> Result<Vec<String>> {
         .map(|step| format!("{when}: {}: {}", step.what, step.failure.clone().unwrap_or_default()))
         .collect();
     let took: f64 = report.steps.iter().map(|step| step.seconds).sum();
-    for step in report.steps.iter().filter(|s| s.seconds > 4.0) { println!("   DEBUG {} {:.1}", step.what, step.seconds); }
+    for step in report.steps.iter().filter(|s| s.seconds > 4.0) {
+        println!("   DEBUG {} {:.1}", step.what, step.seconds);
+    }
     println!("honest users {when}: {} steps in {took:.0} s, {} failed", report.steps.len(), failed.len());
     failed.iter().for_each(|line| println!("      {line}"));
     Ok(failed)
 }
 
 /// Bytes, mode, owner and time of every file of the host's `/etc`, and of those [`OUTSIDE`].
-type Files = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32, i64, i64)>;
+pub(super) type Files = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32, i64, i64)>;
 
 /// Files elsewhere that the plan changes.
 const OUTSIDE: &[&str] = &["/var/mail/vhosts/example.org/nora/.dovecot.sieve", LOG];
 /// It goes on while people work.
 const LOG: &str = "/var/log/mail.log";
 
-fn files(host: &Host<'_>) -> Result<Files> {
+pub(super) fn files(host: &Host<'_>) -> Result<Files> {
     let mut all = Files::new();
     gather(&host.file("/etc")?, &mut all)?;
     for name in OUTSIDE {
@@ -226,7 +231,7 @@ fn keep(path: PathBuf, whole: bool, all: &mut Files) -> Result<()> {
     Ok(())
 }
 
-fn different(before: &Files, after: &Files) -> Vec<String> {
+pub(super) fn different(before: &Files, after: &Files) -> Vec<String> {
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let differ = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
     differ.map(|name| format!("undo left {} other than it was", name.display())).collect()
@@ -234,7 +239,7 @@ fn different(before: &Files, after: &Files) -> Vec<String> {
 
 impl Host<'_> {
     /// What `mailward harden` says on the mail host.
-    fn mailward(&self, words: &[&str]) -> Result<String> {
+    pub(super) fn harden(&self, words: &[&str]) -> Result<String> {
         let mailward = self.mailward.to_string_lossy();
         let whole = [&[&*mailward, "harden"], words, &["--resolver", "none"]].concat();
         let (status, out, errors) = self.output(Place::Mail, &whole)?;

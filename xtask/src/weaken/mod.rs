@@ -4,6 +4,7 @@
 mod act;
 mod hardened;
 mod host;
+mod killed;
 mod mended;
 mod plants;
 
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// With --harden: how many of them the plan must mend.
     #[arg(long, default_value_t = 60, value_name = "N")]
     least: usize,
+    /// With --harden: at how many of its system calls the plan is killed before it is let through.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    kills: usize,
     /// What the names of the namespaces begin with.
     #[arg(long, default_value = "mwweak")]
     prefix: String,
@@ -95,8 +99,11 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Options { dir: dir.clone(), prefix: args.prefix.clone(), leased: true, ..Options::default() };
     let lab = Lab::up(options, &Program::this(&["lab"])?)?;
     let host = Host { lab: &lab, mailward: &mailward };
-    let result =
-        if args.harden { mended::judged(&host, &plants, args.least) } else { judged(&host, &plants, args) };
+    let result = if args.harden {
+        mended::judged(&host, &plants, args.least, args.kills)
+    } else {
+        judged(&host, &plants, args)
+    };
     lab.down()?;
     let wrong = result.with_context(|| format!("the lab's folder is {}", dir.display()))?;
     std::fs::remove_dir_all(&dir)?;

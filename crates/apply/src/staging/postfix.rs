@@ -116,7 +116,13 @@ impl Effective {
             let said = copy.ask(&["postconf", "-c", "@", flag])?;
             whole.is_read &= said.is_fine();
             whole.errors.extend(said.err.lines().map(str::to_owned));
-            Ok(said.out.lines().filter_map(assignment).collect())
+            // Postfix 3.10 tells at times where it was told to look.
+            Ok(said
+                .out
+                .lines()
+                .filter_map(assignment)
+                .filter(|(name, _)| name != "config_directory")
+                .collect())
         };
         let (parameters, fields, overrides) = (ask("-n")?, ask("-F")?, ask("-P")?);
         Ok(Self { parameters, fields, overrides, ..whole })
