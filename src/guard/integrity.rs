@@ -169,7 +169,7 @@ impl Looker {
         watcher: &mut Option<Watcher>,
     ) -> anyhow::Result<(News, bool)> {
         let state = &settings.guard.state_directory;
-        let Some(baseline) = integrity::load(state, true)? else {
+        let Some(mut baseline) = integrity::load(state, true)? else {
             anyhow::ensure!(
                 self.first,
                 "the baseline is gone; look at what is there (docs/integrity.md), then: mailward integrity accept"
@@ -181,6 +181,8 @@ impl Looker {
         if std::mem::take(&mut self.first) {
             self.told = integrity::told(state).into_iter().collect();
         }
+        let forged = baseline.is_forged();
+        baseline.forget_texts();
         let watcher = match watcher {
             Some(watcher) => watcher,
             None => watcher.insert(integrity::watcher(settings)?.without_texts()),
@@ -201,7 +203,7 @@ impl Looker {
             standing: Standing {
                 changed: summary(&standing),
                 trouble: seen.cut.then(|| "there are more files than are watched".to_owned()),
-                forged: baseline.is_forged(),
+                forged,
             },
             note: (new.len() > TOLD)
                 .then(|| format!("{} more files were changed outside of a plan", new.len() - TOLD)),
@@ -225,12 +227,8 @@ fn began(settings: &Settings) -> anyhow::Result<News> {
     let seen = watcher.look(&mailward_audit::integrity::Entries::new());
     let who = Acceptance { by: "mailward guard, at its first start", now: clock() };
     let state = &settings.guard.state_directory;
-    let (baseline, _) = integrity::accept(state, &seen, &watcher, |_| true, who)?;
-    let note = format!(
-        "{} files are watched from now on; baseline SHA-256 {}",
-        baseline.entries.len(),
-        baseline.head.digest
-    );
+    let (digest, files) = integrity::begin(state, seen, who)?;
+    let note = format!("{files} files are watched from now on; baseline SHA-256 {digest}");
     Ok(News { standing: Standing::default(), changes: Vec::new(), note: Some(note) })
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use mailward_audit::integrity::{Change, Digest, Entries, Entry, Seen, compare, digest_of};
+use mailward_audit::integrity::{Change, Digest, Entries, Entry, Role, Seen, compare, digest_of};
 use mailward_model::Timestamp;
 use mailward_probe::integrity::Watcher;
 use mailward_store::StoreError;
@@ -32,6 +32,12 @@ impl Baseline {
     /// Whether the file was written by another than Mailward: its digest is not the one that it names.
     pub(crate) fn is_forged(&self) -> bool {
         digest_of(&self.entries).to_string() != self.head.digest
+    }
+
+    /// Lets go the texts, but for those that tell how bad a change is.
+    pub(crate) fn forget_texts(&mut self) {
+        let rest = self.entries.values_mut().filter(|entry| entry.role != Role::UserFilter);
+        rest.for_each(|entry| entry.text = None);
     }
 }
 
@@ -74,6 +80,24 @@ pub(crate) fn accept(
         let changes = changes(before, seen, watcher);
         changes.into_iter().filter(|change| is_meant(&change.path)).collect()
     })
+}
+
+/// Takes what is there as right, where there is no baseline yet; tells its digest, and how many files it has.
+pub(crate) fn begin(state: &Path, seen: Seen, who: Acceptance<'_>) -> anyhow::Result<(String, usize)> {
+    let path = state.join(FILE);
+    let failed = |error| of_store(error, &path);
+    let digest = digest_of(&seen.entries).to_string();
+    let head = Head { digest: digest.clone(), taken: who.now, by: who.by.to_owned() };
+    let taken = |(path, mut entry): (PathBuf, Entry)| {
+        let text = entry.text.take();
+        file(&path, &entry, text)
+    };
+    let put: Vec<File> = seen.entries.into_iter().map(taken).collect();
+    let files = put.len();
+    let update = Update { put, remove: Vec::new(), head };
+    let begin = |before: Option<_>| before.is_none().then_some(update);
+    Baselines::open(&path).and_then(|mut baselines| baselines.change(begin)).map_err(failed)?;
+    Ok((digest, files))
 }
 
 /// What differs, without what is not watched.
@@ -158,7 +182,7 @@ fn updated(
     for change in &changes {
         match &change.after {
             Some(entry) => {
-                put.push(file(&change.path, entry));
+                put.push(file(&change.path, entry, entry.text.clone()));
                 entries.insert(change.path.clone(), entry.clone());
             }
             None => {
@@ -171,12 +195,9 @@ fn updated(
     (Baseline { entries, head: head.clone() }, changes, Update { put, remove, head })
 }
 
-fn file(path: &Path, entry: &Entry) -> File {
-    File {
-        path: path.as_os_str().as_bytes().to_vec(),
-        record: serde_json::to_string(entry).unwrap_or_default(),
-        text: entry.text.clone(),
-    }
+fn file(path: &Path, entry: &Entry, text: Option<String>) -> File {
+    let record = serde_json::to_string(entry).unwrap_or_default();
+    File { path: path.as_os_str().as_bytes().to_vec(), record, text }
 }
 
 fn entries(files: Vec<File>, database: &Path) -> anyhow::Result<Entries> {

@@ -88,8 +88,9 @@ impl Baselines {
         let open = || {
             let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
             connection.busy_timeout(PATIENCE)?;
+            // It is read from end to end, and then not for minutes: what SQLite keeps of it is memory for nothing.
             connection.execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;",
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -128;",
             )?;
             let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
             Ok((connection, found))

@@ -54,7 +54,7 @@ pub struct Watcher {
     tree: Tree,
     wanted: Vec<Wanted>,
     ignored: Vec<PathBuf>,
-    /// Whether texts stay in memory after a look.
+    /// Whether all texts are kept.
     texts: bool,
     memory: BTreeMap<PathBuf, Remembered>,
     secrets: Secrets,
@@ -99,7 +99,7 @@ impl Watcher {
         }
     }
 
-    /// The same for a long life: texts are let go after each look, but for those that tell how bad a change is.
+    /// The same for a long life: no texts but those that tell how bad a change is.
     #[must_use]
     pub fn without_texts(mut self) -> Self {
         self.texts = false;
@@ -231,31 +231,34 @@ impl Look<'_> {
     }
 
     fn remember(&mut self, path: &Path, wanted: &Wanted, status: Status) {
-        let old = self.watcher.memory.get(path).filter(|old| old.stamp == status.stamp);
-        let remembered = match old {
+        // What is remembered has no text.
+        let old =
+            self.watcher.memory.get(path).filter(|old| !self.watcher.texts && old.stamp == status.stamp);
+        let mut remembered = match old {
             Some(old) => old.clone(),
             None => self.read(path, wanted, status),
         };
-        let mut kept = remembered.clone();
-        if !self.watcher.texts && kept.entry.role != Role::UserFilter {
-            kept.entry.text = None;
+        let mut entry = remembered.entry.clone();
+        if entry.role != Role::UserFilter {
+            remembered.entry.text = None;
+            entry.text = entry.text.filter(|_| self.watcher.texts);
         }
-        self.seen.entries.insert(path.to_path_buf(), remembered.entry);
-        self.memory.insert(path.to_path_buf(), kept);
+        self.seen.entries.insert(path.to_path_buf(), entry);
+        self.memory.insert(path.to_path_buf(), remembered);
     }
 
     fn read(&mut self, path: &Path, wanted: &Wanted, mut status: Status) -> Remembered {
         let mut entry = status.entry();
         let mut names = Vec::new();
         match entry.kind {
-            Kind::File => match open::regular(path, READ.min(READ_IN_ALL.saturating_sub(self.read))) {
-                Ok(read) => {
+            Kind::File => match open::regular(path, READ.min(READ_IN_ALL.saturating_sub(self.read)), KEPT) {
+                Ok(content) => {
                     // It may have been another one when it was looked at.
-                    status = read.status;
+                    status = content.status;
                     entry = status.entry();
-                    self.read += read.bytes.len() as u64;
-                    entry.digest = read.whole.then(|| Digest::of(&read.bytes));
-                    entry.text = self.text(path, read.bytes, read.whole);
+                    self.read += content.read;
+                    entry.digest = content.digest;
+                    entry.text = content.bytes.and_then(|bytes| self.text(path, bytes));
                 }
                 Err(error) => self.unread(path, error),
             },
@@ -276,13 +279,9 @@ impl Look<'_> {
     }
 
     /// What is kept of a text.
-    fn text(&mut self, path: &Path, bytes: Vec<u8>, whole: bool) -> Option<String> {
+    fn text(&mut self, path: &Path, bytes: Vec<u8>) -> Option<String> {
         let name = path.to_string_lossy();
-        if !whole
-            || bytes.len() as u64 > KEPT
-            || self.kept + bytes.len() > KEPT_IN_ALL
-            || Secrets::whole(&name)
-        {
+        if self.kept + bytes.len() > KEPT_IN_ALL || Secrets::whole(&name) {
             return None;
         }
         self.kept += bytes.len();

@@ -118,8 +118,8 @@ fn configuration(directory: &Path) -> Vec<String> {
     names
         .filter_map(|name| {
             let path = std::fs::canonicalize(real.join(OsStr::from_bytes(&name))).ok()?;
-            let read = open::regular(&path, super::KEPT).ok()?;
-            let text = String::from_utf8_lossy(&read.bytes).into_owned();
+            let content = open::regular(&path, super::KEPT, super::KEPT).ok()?;
+            let text = String::from_utf8_lossy(&content.bytes.unwrap_or_default()).into_owned();
             // A line that begins with a blank goes on with the one before (postconf(5)).
             Some(if name.ends_with(b".cf") { text.replace("\n ", " ").replace("\n\t", " ") } else { text })
         })

@@ -1,14 +1,15 @@
 //! Opening what somebody else may change at the same moment.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use mailward_audit::integrity::{Entry, Kind};
+use mailward_audit::integrity::{Digest, Entry, Kind};
 use rustix::fd::OwnedFd;
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, statat,
 };
 use rustix::io::Errno;
+use sha2::{Digest as _, Sha256};
 
 /// What tells that a file is the very one that it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,29 +72,53 @@ pub(super) fn status(path: &Path) -> Result<Status, Errno> {
     statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).map(|stat| Status::of(&stat))
 }
 
-/// A regular file's bytes.
-pub(super) struct Bytes {
+/// What a regular file holds.
+pub(super) struct Content {
     pub(super) status: Status,
-    pub(super) bytes: Vec<u8>,
-    /// Whether these are all.
-    pub(super) whole: bool,
+    /// Of all of it; none if it is longer than was to be read.
+    pub(super) digest: Option<Digest>,
+    /// All of it, if that is no more than was to be kept.
+    pub(super) bytes: Option<Vec<u8>>,
+    /// How much was read.
+    pub(super) read: u64,
 }
 
-/// Reads a regular file up to a size. Whatever else has come to be at the path is not waited for.
-pub(super) fn regular(path: &Path, most: u64) -> Result<Bytes, Errno> {
+/// As much of a file is in memory at a time, beside what is kept.
+const PIECE: usize = 32 << 10;
+
+/// Reads a regular file of up to a size, and keeps it if it is no longer than `keep`. Whatever else has come to be at the path is not
+/// waited for.
+pub(super) fn regular(path: &Path, most: u64, keep: u64) -> Result<Content, Errno> {
     let file = without_links(path, OFlags::NONBLOCK | OFlags::NOCTTY)?;
     let status = Status::of(&fstat(&file)?);
     if status.kind() != FileType::RegularFile {
         return Err(Errno::LOOP);
     }
-    let mut bytes = Vec::new();
+    let mut content = Content { status, digest: None, bytes: None, read: 0 };
     if u64::try_from(status.stamp.size).unwrap_or(u64::MAX) > most {
-        return Ok(Bytes { status, bytes, whole: false });
+        return Ok(content);
     }
-    let read = std::fs::File::from(file).take(most.saturating_add(1)).read_to_end(&mut bytes);
-    read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-    let whole = bytes.len() as u64 <= most;
-    Ok(Bytes { status, bytes, whole })
+    let failed = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    let mut pieces = BufReader::with_capacity(PIECE, std::fs::File::from(file).take(most.saturating_add(1)));
+    let (mut sum, mut bytes) = (Sha256::new(), Some(Vec::new()));
+    loop {
+        let piece = pieces.fill_buf().map_err(failed)?;
+        let length = piece.len();
+        if length == 0 {
+            break;
+        }
+        sum.update(piece);
+        content.read += length as u64;
+        bytes = bytes.filter(|_| content.read <= keep);
+        if let Some(bytes) = &mut bytes {
+            bytes.extend_from_slice(piece);
+        }
+        pieces.consume(length);
+    }
+    if content.read <= most {
+        (content.digest, content.bytes) = (Some(Digest(sum.finalize().into())), bytes);
+    }
+    Ok(content)
 }
 
 /// A name in a directory, and what it is as far as the directory tells.
