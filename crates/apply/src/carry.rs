@@ -130,13 +130,16 @@ fn forward(
         let path = path.to_path_buf();
         move |error: io::Error| Failed::At(ApplyError::disk(&path, doing, error))
     };
+    for file in prepared.files.iter().filter(|file| file.is_new_folder()) {
+        make(file, disk).map_err(at(&file.host, "make"))?;
+    }
     for file in prepared.files.iter().filter(|file| file.is_replaced()) {
         disk.stage(&beside(file, "new"), &file.after, Some(&file.host))
             .map_err(at(&file.host, "make the new"))?;
         disk.stage(&beside(file, "old"), &file.before, Some(&file.host))
             .map_err(at(&file.host, "keep the old"))?;
     }
-    for file in &prepared.files {
+    for file in prepared.files.iter().filter(|file| !file.is_new_folder()) {
         if !file.is(&file.before).map_err(Failed::At)? {
             return Err(Failed::At(ApplyError::Stale { path: file.path.clone() }));
         }
@@ -155,12 +158,23 @@ fn forward(
     noted(Stage::Proved, None)(disk)
 }
 
+/// Makes a folder, for us alone until it is its owner's.
+fn make(file: &File, disk: &mut dyn Disk) -> io::Result<()> {
+    let State::Folder { rights } = &file.after else { return Ok(()) };
+    disk.folder(&file.host)?;
+    disk.own(&file.host, *rights)
+}
+
 /// Puts a file into a state, of which a whole copy lies beside it where its content changes.
 fn put(file: &File, state: &State, copy: &str, disk: &mut dyn Disk) -> io::Result<()> {
     match state {
+        // Other files lie in it: it was made before them, and goes after them.
+        _ if file.is_new_folder() => Ok(()),
         State::Absent => disk.remove(&file.host),
         State::File { .. } if file.is_replaced() => disk.place(&beside(file, copy), &file.host),
-        State::File { rights, .. } | State::Rights { rights } => disk.own(&file.host, *rights),
+        State::File { rights, .. } | State::Folder { rights } | State::Rights { rights } => {
+            disk.own(&file.host, *rights)
+        }
     }
 }
 
@@ -186,6 +200,12 @@ fn tidy(files: &[File], disk: &mut dyn Disk) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes what lies beside the files, then the folders that were made for them.
+fn cleared(files: &[File], disk: &mut dyn Disk) -> io::Result<()> {
+    tidy(files, disk)?;
+    files.iter().rev().filter(|file| file.is_new_folder()).try_for_each(|file| disk.unfold(&file.host))
+}
+
 /// Takes back what failed; what to tell of it.
 fn back(
     prepared: &Prepared,
@@ -206,7 +226,7 @@ fn back(
         Err(error) => return ApplyError::Stuck { because, why: error.to_string() },
     };
     let told = if restored.any { around.reload() } else { Ok(()) };
-    if let Err(why) = told.and_then(|()| tidy(&prepared.files, disk).map_err(|error| error.to_string())) {
+    if let Err(why) = told.and_then(|()| cleared(&prepared.files, disk).map_err(|error| error.to_string())) {
         return ApplyError::Stuck { because, why };
     }
     let _ = disk.note(&journal, &Note::now(Stage::Undone).line());
@@ -250,7 +270,7 @@ fn restore(files: &[File], disk: &mut dyn Disk) -> Result<Restored, ApplyError> 
     let mut restored = Restored { any: false, left: Vec::new() };
     for (n, file) in files.iter().enumerate().rev() {
         let now = file.now()?;
-        if now.is_like(&file.before) {
+        if file.is_new_folder() || now.is_like(&file.before) {
             continue;
         }
         if !file.is_ours(&now) {
@@ -268,6 +288,11 @@ fn restore(files: &[File], disk: &mut dyn Disk) -> Result<Restored, ApplyError> 
 }
 
 impl File {
+    /// Whether it is a folder that the plan makes.
+    fn is_new_folder(&self) -> bool {
+        matches!((&self.before, &self.after), (State::Absent, State::Folder { .. }))
+    }
+
     /// Whether it becomes another file, or only another's.
     fn is_replaced(&self) -> bool {
         self.before.content() != self.after.content()
@@ -322,7 +347,7 @@ fn told(entry: &Entry, site: &Site<'_>) -> Vec<String> {
 
 /// Tidies up, and says that it was taken back.
 fn over(entry: &Entry, disk: &mut dyn Disk) -> Result<(), ApplyError> {
-    let closed = tidy(&entry.prepared.files, disk)
+    let closed = cleared(&entry.prepared.files, disk)
         .and_then(|()| disk.note(&entry.journal(), &Note::now(Stage::Undone).line()));
     closed.map_err(|error| ApplyError::disk(&entry.journal(), "close", error))
 }
@@ -341,7 +366,7 @@ pub(crate) fn undo(
     is_newest(entry, &entries)?;
     for (n, file) in entry.prepared.files.iter().enumerate() {
         let now = file.now()?;
-        if !file.made && !now.is_like(&file.after) && !now.is_like(&file.before) {
+        if !file.made && !file.is_new_folder() && !now.is_like(&file.after) && !now.is_like(&file.before) {
             return Err(ApplyError::Foreign {
                 path: file.host.clone(),
                 id: entry.id.clone(),

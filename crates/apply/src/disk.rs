@@ -13,6 +13,8 @@ use crate::state::{Rights, State};
 pub(crate) trait Disk {
     /// Makes a folder for us alone.
     fn folder(&mut self, path: &Path) -> io::Result<()>;
+    /// Removes a folder in which nothing is; one that is used by somebody else by now stays.
+    fn unfold(&mut self, path: &Path) -> io::Result<()>;
     /// Makes a whole, synced file, with the extended attributes of another.
     fn stage(&mut self, path: &Path, state: &State, like: Option<&Path>) -> io::Result<()>;
     /// Puts a staged file in the place of another.
@@ -35,6 +37,15 @@ impl Disk for Real {
     fn folder(&mut self, path: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(path)?;
         staged::sync_directory_of(path)
+    }
+
+    fn unfold(&mut self, path: &Path) -> io::Result<()> {
+        match fs::remove_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(()) => staged::sync_directory_of(path),
+        }
     }
 
     fn stage(&mut self, path: &Path, state: &State, like: Option<&Path>) -> io::Result<()> {

@@ -1,10 +1,9 @@
 //! A plan with every file that it changes, before and after.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use mailward_audit::plan::{Change, Layout, Plan, Program};
+use mailward_audit::plan::{Algorithm, Change, Layout, Plan, Program};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -66,6 +65,7 @@ impl Prepared {
         for (path, steps) in groups {
             let file = File::make(path, steps, &plan, layout, site)?;
             if !file.before.is_like(&file.after) {
+                folders_of(&file, &mut files);
                 files.push(file);
             }
         }
@@ -166,7 +166,11 @@ impl File {
         let before =
             State::read(&host, !texts.is_empty()).map_err(|error| ApplyError::disk(&host, "read", error))?;
         let mut after = before.clone();
-        if !texts.is_empty() {
+        if let [Change::Key { algorithm, owner, .. }] = texts.as_slice() {
+            after = key(&host, &before, *algorithm, owner.as_deref(), site)?;
+        } else if texts.iter().any(|change| matches!(change, Change::Remove { .. })) {
+            after = State::Absent;
+        } else if !texts.is_empty() {
             after = rewritten(&host, &before, &texts, layout)?;
         }
         for change in rights {
@@ -206,11 +210,67 @@ fn rewritten(host: &Path, before: &State, changes: &[&Change], layout: &Layout) 
     })
 }
 
-/// A new file is its directory's owner's, and everybody may read it, as configuration is.
+/// A new file is its folder's owner's, and everybody may read it, as configuration is.
 fn new_file(host: &Path) -> Result<Rights, ApplyError> {
-    let parent = host.parent().unwrap_or(host);
+    Ok(Rights { mode: 0o644, ..folder_above(host)?.1 })
+}
+
+/// The nearest folder above a path that is there, and whose it is.
+fn folder_above(host: &Path) -> Result<(&Path, Rights), ApplyError> {
+    let there = |path: &&Path| path.is_dir();
+    let parent = host.ancestors().skip(1).find(there).unwrap_or(Path::new("/"));
     let known = std::fs::metadata(parent).map_err(|error| ApplyError::disk(parent, "look at", error))?;
-    Ok(Rights { mode: 0o644, uid: known.uid(), gid: known.gid() })
+    Ok((parent, Rights::of(&known)))
+}
+
+/// The folders that a new file needs, the outermost first; they are like the one that is there.
+fn folders_of(file: &File, files: &mut Vec<File>) {
+    let Ok((there, rights)) = folder_above(&file.host) else { return };
+    let missing = file.host.ancestors().skip(1).take_while(|path| *path != there);
+    let missing: Vec<&Path> = missing.collect();
+    for (above, host) in missing.iter().enumerate().rev() {
+        if files.iter().any(|known| known.host == *host) {
+            continue;
+        }
+        let path = file.path.rsplitn(above + 2, '/').last().unwrap_or_default().to_owned();
+        files.push(File {
+            path,
+            host: host.to_path_buf(),
+            programs: BTreeSet::from([Program::Nobody]),
+            before: State::Absent,
+            after: State::Folder { rights },
+            steps: file.steps.clone(),
+            made: false,
+        });
+    }
+}
+
+/// A new private key, which its owner alone may read; one that is there stays.
+fn key(
+    host: &Path,
+    before: &State,
+    algorithm: Algorithm,
+    owner: Option<&str>,
+    site: &Site<'_>,
+) -> Result<State, ApplyError> {
+    if *before != State::Absent {
+        return Ok(before.clone());
+    }
+    let words: &[&str] = match algorithm {
+        Algorithm::Rsa => &["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+        Algorithm::Ed25519 => &["openssl", "genpkey", "-algorithm", "ED25519"],
+    };
+    let said = site.run(words)?;
+    if !said.is_fine() || !said.out.contains("PRIVATE KEY") {
+        return Err(ApplyError::Program(format!("no key could be made: `{}`: {}", words.join(" "), said.first())));
+    }
+    let above = folder_above(host)?.1;
+    let (uid, gid) = match owner {
+        Some(name) => (site.number("passwd", name)?, site.number("group", name)?),
+        None => (above.uid, above.gid),
+    };
+    let rights = Rights { mode: 0o600, uid, gid };
+    Ok(State::File { content: Content::Text(said.out), rights, times: None })
 }
 
 fn owned(host: &Path, state: State, change: &Change, site: &Site<'_>) -> Result<State, ApplyError> {
@@ -226,6 +286,7 @@ fn owned(host: &Path, state: State, change: &Change, site: &Site<'_>) -> Result<
     Ok(match state {
         State::Absent => return Err(ApplyError::disk(host, "change", std::io::ErrorKind::NotFound.into())),
         State::File { content, rights, times } => State::File { content, rights: turned(rights)?, times },
+        State::Folder { rights } => State::Folder { rights: turned(rights)? },
         State::Rights { rights } => State::Rights { rights: turned(rights)? },
     })
 }

@@ -27,6 +27,11 @@ pub enum State {
         /// When it was read and written; none is when it is made.
         times: Option<Times>,
     },
+    /// A folder, whatever is in it.
+    Folder {
+        /// Whose it is, and who may do what.
+        rights: Rights,
+    },
     /// A file or directory of which only the rights matter.
     Rights {
         /// They.
@@ -106,6 +111,9 @@ impl State {
         if !whole {
             return Ok(Self::Rights { rights });
         }
+        if metadata.is_dir() {
+            return Ok(Self::Folder { rights });
+        }
         if !metadata.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
@@ -147,7 +155,7 @@ impl State {
     pub const fn rights(&self) -> Option<Rights> {
         match self {
             Self::Absent => None,
-            Self::File { rights, .. } | Self::Rights { rights } => Some(*rights),
+            Self::File { rights, .. } | Self::Folder { rights } | Self::Rights { rights } => Some(*rights),
         }
     }
 

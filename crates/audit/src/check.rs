@@ -44,6 +44,16 @@ pub enum Untold {
     CouldNotTell(String),
 }
 
+impl Untold {
+    /// Why.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        match self {
+            Self::NotApplicable(why) | Self::CouldNotTell(why) => why,
+        }
+    }
+}
+
 impl Outcome {
     /// Fails with `findings`, or passes because of `shown` if there are none.
     #[must_use]

@@ -23,6 +23,7 @@ pub mod questions;
 pub mod records;
 mod server;
 mod services;
+pub mod ucl;
 
 pub use catalogue::{FAMILIES, Family, NotYet, find};
 pub use check::{Check, Judged, Outcome, Untold};

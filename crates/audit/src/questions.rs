@@ -64,6 +64,20 @@ pub fn addresses(dns: &Dns) -> Vec<IpAddr> {
     dns.addresses.iter().filter_map(|address| address.parse().ok()).collect()
 }
 
+/// The name servers of the zone that a name is in.
+#[must_use]
+pub fn name_servers(dns: &Dns, name: &str) -> Vec<String> {
+    let mut above = Some(name);
+    while let Some(zone) = above {
+        match dns.records("NS", zone) {
+            Ok([]) => above = parent(zone),
+            Ok(servers) => return servers.to_vec(),
+            Err(_) => return Vec::new(),
+        }
+    }
+    Vec::new()
+}
+
 struct Plan<'a> {
     dns: &'a Dns,
     wanted: BTreeSet<String>,
@@ -231,7 +245,28 @@ impl Plan<'_> {
     fn signing(&mut self) {
         let Known::Is(keys) = &self.dns.signing else { return };
         for key in keys {
-            self.ask("TXT", &format!("{}._domainkey.{}", key.selector, key.domain));
+            let name = format!("{}._domainkey.{}", key.selector, key.domain);
+            self.ask("TXT", &name);
+            // Nobody signs with it yet, or any more: its record is about to come or to go.
+            if key.senders.is_empty() {
+                self.everywhere(&name, &key.domain);
+            }
+        }
+    }
+
+    /// A record at each name server of its domain.
+    fn everywhere(&mut self, name: &str, domain: &str) {
+        let mut above = Some(domain);
+        while let Some(zone) = above {
+            self.ask("NS", zone);
+            let known = self.dns.answer("NS", zone).map(|answer| answer.records.is_empty());
+            above = if known == Ok(true) { parent(zone) } else { None };
+        }
+        for server in name_servers(self.dns, domain) {
+            self.ask("A", &server);
+            for address in self.records("A", &server).iter().take(1) {
+                self.ask("TXT", &format!("{name} @{address}"));
+            }
         }
     }
 }

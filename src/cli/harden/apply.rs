@@ -139,7 +139,7 @@ fn answer() -> anyhow::Result<Answer> {
 }
 
 /// Whether a person agrees.
-fn agreed(question: &str) -> anyhow::Result<bool> {
+pub(super) fn agreed(question: &str) -> anyhow::Result<bool> {
     Ok(matches!(asked(question)?.as_deref(), Some("yes" | "y")))
 }
 
@@ -157,7 +157,7 @@ fn asked(question: &str) -> anyhow::Result<Option<String>> {
 }
 
 /// What is being done, on a terminal; nothing in a pipe.
-fn steps() -> ProgressBar {
+pub(super) fn steps() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
         bar.set_style(style);

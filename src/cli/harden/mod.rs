@@ -1,6 +1,7 @@
 //! `mailward harden`: what the audit found is mended by a plan, which is shown, tried, carried out, proved, and can be undone.
 
 mod apply;
+mod dkim;
 mod history;
 mod plan;
 mod show;
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Undo(undo::Args),
     /// The plans that were carried out, and what became of them.
     History(history::Args),
+    /// Make and change DKIM keys, a step at a time: make, publish, sign, wait, withdraw, remove.
+    Dkim(dkim::Args),
 }
 
 /// Runs a subcommand.
@@ -40,6 +43,7 @@ pub(crate) fn run(config: Option<&Path>, command: &Command) -> anyhow::Result<Ou
         Command::Apply(args) => apply::run(config, args),
         Command::Undo(args) => undo::run(config, args),
         Command::History(args) => history::run(config, args),
+        Command::Dkim(args) => dkim::run(config, args),
     }
 }
 
@@ -91,7 +95,8 @@ impl Ground {
             let held = if given_back { &file.after } else { &file.before };
             Written { path: file.host.clone(), before: digest(held, &file.host) }
         };
-        let written: Vec<Written> = entry.prepared.files.iter().map(written).collect();
+        let files = entry.prepared.files.iter().filter(|file| !matches!(file.after, State::Folder { .. }));
+        let written: Vec<Written> = files.map(written).collect();
         let who = Acceptance { by: &format!("plan {id}"), now: Timestamp::from_micros(clock::now()) };
         if let Err(error) = accept_written(&self.settings, &written, who) {
             say(&format!("`mailward integrity status` will show the plan's changes as unknown: {error:#}"));
@@ -102,7 +107,7 @@ impl Ground {
 /// What a file held; where only its rights were changed, it holds that still.
 fn digest(state: &State, path: &Path) -> Option<Digest> {
     match state {
-        State::Absent => None,
+        State::Absent | State::Folder { .. } => None,
         State::File { content, .. } => Some(Digest::of(content.bytes())),
         State::Rights { .. } => std::fs::read(path).ok().map(|bytes| Digest::of(&bytes)),
     }

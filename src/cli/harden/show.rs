@@ -175,10 +175,10 @@ fn told(entry: &Entry) -> Vec<String> {
     lines
 }
 
-fn text(lines: &[String]) -> anyhow::Result<()> {
+pub(super) fn text(lines: &[String]) -> anyhow::Result<()> {
     Ok(std::io::stdout().lock().write_all((lines.join("\n") + "\n").as_bytes())?)
 }
 
-fn print(value: &Value) -> anyhow::Result<()> {
+pub(super) fn print(value: &Value) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout().lock(), "{value}")?)
 }

@@ -58,6 +58,11 @@ impl Disk for Faulty {
         Real.folder(path)
     }
 
+    fn unfold(&mut self, path: &Path) -> io::Result<()> {
+        step(&self.0, "unfold", false)?;
+        Real.unfold(path)
+    }
+
     fn stage(&mut self, path: &Path, state: &State, like: Option<&Path>) -> io::Result<()> {
         step(&self.0, "stage", true)?;
         Real.stage(path, state, like)
@@ -161,7 +166,7 @@ impl Place {
             .map(|entry| {
                 let entry = entry.unwrap();
                 let known = entry.metadata().unwrap();
-                let bytes = if known.is_file() { fs::read(entry.path()).unwrap() } else { Vec::new() };
+                let bytes = if known.is_file() { fs::read(entry.path()).unwrap() } else { inside(&entry.path()) };
                 let time = (times && known.is_file()).then(|| (known.mtime(), known.mtime_nsec()));
                 let name = entry.file_name().into_string().unwrap();
                 (name, (bytes, known.mode(), known.uid(), known.gid(), time))
@@ -179,6 +184,13 @@ impl Place {
         self.carry(&steps(usize::MAX, Fault::Killed)).unwrap();
         self.seen(false)
     }
+}
+
+/// Names and bytes of the files in a folder.
+fn inside(folder: &Path) -> Vec<u8> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let paths: BTreeSet<PathBuf> = paths.collect();
+    paths.iter().flat_map(|path| [path.file_name().unwrap().as_encoded_bytes(), &fs::read(path).unwrap()].concat()).collect()
 }
 
 fn prepared(etc: &Path) -> Prepared {
@@ -215,11 +227,14 @@ fn prepared(etc: &Path) -> Prepared {
             }
         }
     };
+    let owner = Rights::of(&fs::metadata(etc).unwrap());
     let files = vec![
         file("main.cf", true, &of(b"a = 2\n")),
         file("table", true, &of(b"x z\n")),
         file("table.db", true, &of(&[0xfe, 9])),
         file("new.conf", true, &of(b"brand new\n")),
+        file("fresh", true, &|_| State::Folder { rights: Rights { mode: 0o750, ..owner } }),
+        file("fresh/key", true, &of(b"inside\n")),
         file("log", false, &turned(0o600)),
         file("folder", false, &turned(0o700)),
         file("gone", true, &|_| State::Absent),

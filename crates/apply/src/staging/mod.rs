@@ -56,7 +56,8 @@ pub(crate) fn validate(prepared: &Prepared, site: &Site<'_>) -> Result<Vec<File>
 
 fn trials(prepared: &Prepared, site: &Site<'_>) -> Vec<Trial> {
     let text = |state: &State| state.text().map(str::to_owned);
-    let whole = prepared.files.iter().filter(|file| file.before.is_whole());
+    let folder = |file: &&File| matches!(file.after, State::Folder { .. });
+    let whole = prepared.files.iter().filter(|file| file.before.is_whole() && !folder(file));
     let mut all: Vec<Trial> = whole
         .map(|file| Trial {
             path: file.path.clone(),

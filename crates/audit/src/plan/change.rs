@@ -78,6 +78,41 @@ pub enum Change {
         /// The group's name; none leaves it.
         group: Option<String>,
     },
+    /// A new private key, which is made when the plan is prepared. A file that is there already stays as it is.
+    Key {
+        /// The file, as the mail server's programs see it.
+        file: String,
+        /// Its kind.
+        algorithm: Algorithm,
+        /// Whose it is, who alone may read it; none is the owner of its folder.
+        owner: Option<String>,
+    },
+    /// A file that nobody reads any more.
+    Remove {
+        /// The file, as the mail server's programs see it.
+        file: String,
+    },
+}
+
+/// Kinds of keys that mail is signed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    /// RSA of 2048 bit, which every receiver verifies.
+    Rsa,
+    /// Ed25519 (RFC 8463), which some receivers verify.
+    Ed25519,
+}
+
+impl Algorithm {
+    /// Its name in a record's `k=`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rsa => "rsa",
+            Self::Ed25519 => "ed25519",
+        }
+    }
 }
 
 impl Change {
@@ -160,6 +195,7 @@ impl Change {
             // Lines of one file are as many targets as there are lines.
             Self::Lines { file, remove, add } => format!("{file}: {} {}", remove.join("|"), add.join("|")),
             Self::Access { file, .. } => format!("access to {file}"),
+            Self::Key { file, .. } | Self::Remove { file } => file.clone(),
         }
     }
 }

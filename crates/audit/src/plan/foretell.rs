@@ -50,7 +50,7 @@ pub fn foretold<'a>(facts: &Facts, layout: &Layout, changes: impl IntoIterator<I
             Change::Lines { .. } => {
                 after.said.retain(|_, said| said.known().is_none_or(|said| said.status == Some(0)));
             }
-            Change::Setting { .. } => {}
+            Change::Setting { .. } | Change::Key { .. } | Change::Remove { .. } => {}
         }
     }
     after

@@ -61,7 +61,11 @@ impl Layout {
             Change::Dovecot { .. } if docker => Some(format!("{CONFIG}/dovecot.cf")),
             Change::Dovecot { .. } => Some(self.dovecot.clone()),
             Change::Variable { name, .. } => self.variables.get(name).or(self.environment.as_ref()).cloned(),
-            Change::Setting { file, .. } | Change::Lines { file, .. } | Change::Access { file, .. } => {
+            Change::Setting { file, .. }
+            | Change::Lines { file, .. }
+            | Change::Access { file, .. }
+            | Change::Key { file, .. }
+            | Change::Remove { file } => {
                 if docker {
                     lasting(file)
                 } else {
@@ -86,14 +90,17 @@ impl Layout {
                 _ => Format::Environment,
             },
             Change::Setting { file, .. } => syntax(file),
-            Change::Lines { .. } | Change::Access { .. } => Format::Lines,
+            Change::Lines { .. } | Change::Access { .. } | Change::Key { .. } | Change::Remove { .. } => {
+                Format::Lines
+            }
         }
     }
 
     /// Who reads the file that a change goes to, and has to be told.
     #[must_use]
     pub fn program(&self, change: &Change) -> Program {
-        if let Change::Access { .. } = change {
+        // A key is read once a table names it, and is removed when none does.
+        if let Change::Access { .. } | Change::Key { .. } | Change::Remove { .. } = change {
             return Program::Nobody;
         }
         if self.deployment == Deployment::DockerMailserver {
@@ -104,7 +111,7 @@ impl Layout {
             Change::Dovecot { .. } => Program::Dovecot,
             Change::Variable { .. } => Program::Container,
             Change::Setting { file, .. } | Change::Lines { file, .. } => reader(&self.postfix, file),
-            Change::Access { .. } => Program::Nobody,
+            Change::Access { .. } | Change::Key { .. } | Change::Remove { .. } => Program::Nobody,
         }
     }
 

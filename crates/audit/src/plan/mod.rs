@@ -3,6 +3,7 @@
 
 pub(crate) mod asking;
 mod change;
+pub mod dkim;
 pub mod edit;
 mod foretell;
 mod harden;
@@ -14,7 +15,7 @@ mod warning;
 
 use serde::{Deserialize, Serialize};
 
-pub use change::{Change, Program};
+pub use change::{Algorithm, Change, Program};
 pub use foretell::foretold;
 pub use harden::{Scale, Wishes, harden};
 pub use layout::Layout;

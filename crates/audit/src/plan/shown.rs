@@ -37,6 +37,8 @@ impl Change {
             }
             Self::Lines { remove, add, .. } => (remove.clone(), add.clone()),
             Self::Access { .. } => (Vec::new(), self.chmod().into_iter().collect()),
+            Self::Key { algorithm, .. } => (Vec::new(), vec![format!("a new {} key", algorithm.name())]),
+            Self::Remove { .. } => (vec!["the file".to_owned()], Vec::new()),
         };
         Edit { target, remove, add }
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use mailward_audit::facts::{Known, PublicKey, SigningKey};
+use mailward_audit::plan::dkim::rspamd;
 use mailward_audit::records::{base64, der, dkim};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
@@ -35,7 +36,12 @@ pub fn collect(tree: &dyn Tree) -> Known<Vec<SigningKey>> {
     if keys.is_empty() {
         keys.extend(of_one_key(tree));
     }
-    keys.extend(RSPAMD.iter().flat_map(|directory| of_rspamd(tree, directory)));
+    let conf = text(tree, "/etc/opendkim.conf").unwrap_or_default();
+    let beside = setting(&conf, "KeyTable").and_then(|table| Some(path_of(&table).rsplit_once('/')?.0.to_owned()));
+    for directory in OPENDKIM.iter().copied().chain(beside.as_deref()) {
+        keys.extend(unused(tree, directory, &keys));
+    }
+    keys.extend(of_rspamd(tree));
     if keys.is_empty() { Known::Absent } else { Known::Is(keys) }
 }
 
@@ -63,7 +69,7 @@ fn path_of(table: &str) -> &str {
     table.rsplit_once(':').map_or(table, |(_, path)| path)
 }
 
-/// KeyTable and SigningTable (opendkim.conf(5)); what they name, and key files beside them that they do not.
+/// What KeyTable and SigningTable name (opendkim.conf(5)).
 fn of_tables(tree: &dyn Tree, directory: &str) -> Option<Vec<SigningKey>> {
     let conf = text(tree, "/etc/opendkim.conf").unwrap_or_default();
     let named = |name: &str| {
@@ -73,11 +79,8 @@ fn of_tables(tree: &dyn Tree, directory: &str) -> Option<Vec<SigningKey>> {
     let table = named("KeyTable");
     let keys = text(tree, &table)?;
     let senders = senders(&text(tree, &named("SigningTable")).unwrap_or_default());
-    let mut found: Vec<SigningKey> = lines(&keys)
-        .filter_map(|(number, line)| entry(tree, directory, (&table, number), line, &senders))
-        .collect();
-    found.extend(unused(tree, directory, &found));
-    Some(found)
+    let entries = lines(&keys);
+    Some(entries.filter_map(|(number, line)| entry(tree, directory, (&table, number), line, &senders)).collect())
 }
 
 fn senders(table: &str) -> BTreeMap<String, Vec<String>> {
@@ -193,17 +196,47 @@ fn of_one_key(tree: &dyn Tree) -> Vec<SigningKey> {
     domains.map(key).collect()
 }
 
-fn of_rspamd(tree: &dyn Tree, directory: &str) -> Vec<SigningKey> {
+/// The keys that Rspamd's files name, and those that lie where it looks by their names.
+fn of_rspamd(tree: &dyn Tree) -> Vec<SigningKey> {
+    let files: Vec<(&str, String)> =
+        rspamd::FILES.iter().filter_map(|file| Some((*file, text(tree, file)?))).collect();
+    let named = files.iter().flat_map(|(file, text)| rspamd::named(text).into_iter().map(move |key| (file, key)));
+    let mut keys: Vec<SigningKey> = Vec::new();
+    for (file, key) in named {
+        // The same domain in a later file takes the place of all its keys in an earlier one.
+        keys.retain(|known| known.domain != key.domain || known.table.starts_with(*file));
+        let senders = vec![key.domain.clone()];
+        let table = format!("{file}:{}", key.line);
+        keys.push(SigningKey { senders, table, ..key_at(tree, &key.domain, &key.selector, &key.path) });
+    }
+    let by_name: Vec<SigningKey> = RSPAMD.iter().flat_map(|directory| by_name(tree, directory, &keys)).collect();
+    keys.extend(by_name);
+    keys
+}
+
+/// Keys in a folder that no block names: of a domain that has a block they are not used, others are found by their names.
+fn by_name(tree: &dyn Tree, directory: &str, named: &[SigningKey]) -> Vec<SigningKey> {
     let names = tree.list(directory).unwrap_or_default();
     let key = |file: String| {
         let (domain, selector) = rspamd_name(&file)?;
+        let own = |key: &&SigningKey| key.domain == domain;
+        if named.iter().filter(own).any(|key| key.selector == selector) {
+            return None;
+        }
+        let unused = named.iter().any(|key| key.domain == domain) || is_ours(&selector);
         Some(SigningKey {
-            senders: vec![domain.clone()],
+            senders: if unused { Vec::new() } else { vec![domain.clone()] },
             table: directory.to_owned(),
             ..key_at(tree, &domain, &selector, &format!("{directory}/{file}"))
         })
     };
     names.into_iter().filter_map(key).collect()
+}
+
+/// A key that a plan made is used once a block names it, and not before.
+fn is_ours(selector: &str) -> bool {
+    let day = selector.strip_prefix(['r', 'e']).and_then(|rest| rest.get(..8));
+    day.is_some_and(|day| day.starts_with("20") && day.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Domain and selector of `example.org.mail.key` and of `rsa-2048-mail-example.org.private.txt`.

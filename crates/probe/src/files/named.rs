@@ -55,7 +55,7 @@ pub(crate) fn stores(said: &BTreeMap<String, Known<Said>>) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// Programs that aliases, cron, timers, hooks and filters run.
+/// Programs that aliases, cron, timers, hooks and filters run, and OpenDKIM's tables.
 pub(crate) fn by_texts(files: &Files) -> Vec<Wanted> {
     let runs = |path: &str| {
         [
@@ -72,6 +72,10 @@ pub(crate) fn by_texts(files: &Files) -> Vec<Wanted> {
     let mut names = BTreeSet::new();
     for (path, file) in files {
         let Known::Is(file) = file else { continue };
+        if let ("/etc/opendkim.conf", Known::Is(text)) = (path.as_str(), &file.text) {
+            let table = |line: &&str| line.starts_with("KeyTable") || line.starts_with("SigningTable");
+            names.extend(text.lines().filter(table).flat_map(paths));
+        }
         if let (true, Known::Is(text)) = (runs(path), &file.text) {
             names.extend(text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(paths));
         }

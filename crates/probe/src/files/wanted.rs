@@ -70,6 +70,8 @@ const TEXTS: &[(&str, u8)] = &[
     ("/etc/crontab", 0),
     ("/etc/default", 1),
     ("/etc/debian_version", 0),
+    ("/etc/dkimkeys/KeyTable", 0),
+    ("/etc/dkimkeys/SigningTable", 0),
     ("/etc/dovecot", 4),
     ("/etc/fail2ban", 3),
     ("/etc/hostname", 0),

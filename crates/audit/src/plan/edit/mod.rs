@@ -122,7 +122,7 @@ pub fn rewrite(format: Format, file: &str, text: Option<&str>, change: &Change) 
             setting::set(format, Text::read(text), section, name, value.as_deref())
         }
         (Change::Lines { remove, add, .. }, _) => lines::replace(file, Text::read(text), remove, add)?,
-        (Change::Access { .. }, _) => Text::read(text),
+        (Change::Access { .. } | Change::Key { .. } | Change::Remove { .. }, _) => Text::read(text),
     };
     Ok(edited.to_string())
 }
@@ -151,7 +151,7 @@ fn one_line_each(file: &str, change: &Change) -> Result<(), Clash> {
             [Some(section), Some(name), value.as_ref()].into_iter().flatten().map(String::as_str).collect()
         }
         Change::Lines { remove, add, .. } => remove.iter().chain(add).map(String::as_str).collect(),
-        Change::Access { .. } => Vec::new(),
+        Change::Access { .. } | Change::Key { .. } | Change::Remove { .. } => Vec::new(),
     };
     match words.into_iter().find(|word| word.contains(['\n', '\r', '\0'])) {
         Some(word) => Err(Clash::Unwritable {

@@ -1,0 +1,460 @@
+//! Signing keys are changed so that at no moment a receiver cannot verify: a new key is made beside the old one, published, signed
+//! with once its record is everywhere, and the old one is withdrawn when no message signed with it is under way any more. At which
+//! step a domain is follows from key files, tables and the DNS alone: nothing is remembered, and one may ask at any time.
+
+mod opendkim;
+pub mod rspamd;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Algorithm, Change, Plan, Publish, Reason};
+use crate::facts::{Deployment, Facts, Known, SigningKey};
+use crate::questions::name_servers;
+use crate::records::{base64, dkim::Record};
+use crate::{Server, Untold};
+
+/// A key's age from which it is changed.
+const OLD: i64 = 365;
+/// Days from the last signature until the record may go. Postfix gives a message up after five (`maximal_queue_lifetime`), and who
+/// forwards it, or verifies when it is read, needs some more.
+const IN_FLIGHT: i64 = 7;
+const DAY: i64 = 86_400;
+
+/// What an operator wishes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// These domains; all if it is empty.
+    pub domains: Vec<String>,
+    /// A new key even where the old one is young.
+    pub renew: bool,
+    /// An Ed25519 key beside the RSA key.
+    pub ed25519: bool,
+}
+
+/// A domain's key of a kind, and the step that it is at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rotation {
+    /// The domain.
+    pub domain: String,
+    /// The kind of key.
+    pub algorithm: Algorithm,
+    /// The step.
+    #[serde(flatten)]
+    pub step: Step,
+    /// What the step changes on this server.
+    #[serde(skip)]
+    changes: Vec<Change>,
+}
+
+/// The steps, in their order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "step")]
+pub enum Step {
+    /// A new key is to be made.
+    Make {
+        /// The new key's record will be here.
+        name: String,
+        /// Why there has to be one.
+        why: String,
+    },
+    /// The new key's record is to be published.
+    Publish {
+        /// The record's name.
+        name: String,
+        /// Its data, in strings of at most 255 octets.
+        value: String,
+        /// Where it is not as it should be.
+        missing: Vec<String>,
+    },
+    /// The new key is to sign.
+    Switch {
+        /// The new key's record.
+        name: String,
+    },
+    /// Mail signed with the old key may be under way.
+    Wait {
+        /// The old key's record.
+        name: String,
+        /// The day on which it may go.
+        until: String,
+    },
+    /// The old key's record is to go.
+    Withdraw {
+        /// The record.
+        name: String,
+    },
+    /// The old key is to go.
+    Remove {
+        /// Its record was here.
+        name: String,
+    },
+    /// All is done.
+    Rest {
+        /// The record of the key that signs.
+        name: String,
+        /// How old it is, in days.
+        days: i64,
+    },
+    /// A person has to help first.
+    Blocked {
+        /// What is in the way, and what to do.
+        why: String,
+    },
+}
+
+/// At which step each domain is.
+///
+/// # Errors
+/// When it cannot be told who signs here, or nobody does.
+pub fn rotations(server: &Server<'_>, wishes: &Wishes) -> Result<Vec<Rotation>, Untold> {
+    let keys = match &server.facts.dns.signing {
+        Known::Is(keys) => keys.as_slice(),
+        Known::Absent => &[],
+        missing => missing.get()?,
+    };
+    let looking = Looking { server, keys, signer: Signer::of(server, keys)?, wishes };
+    let mut domains: Vec<&String> = server.facts.dns.domains.iter().chain(&wishes.domains).collect();
+    domains.sort();
+    domains.dedup();
+    domains.retain(|domain| wishes.domains.is_empty() || wishes.domains.contains(domain));
+    let of = |domain: &&String, algorithm| looking.rotation(domain, algorithm);
+    Ok(domains
+        .iter()
+        .flat_map(|domain| [of(domain, Algorithm::Rsa), of(domain, Algorithm::Ed25519)])
+        .flatten()
+        .collect())
+}
+
+/// The plan that takes each of these steps, as far as it is the server's to take.
+#[must_use]
+pub fn plan(facts: &Facts, rotations: &[Rotation]) -> Plan {
+    let mut plan = Plan { title: "dkim".to_owned(), facts: facts.about.taken.clone(), ..Plan::default() };
+    for rotation in rotations {
+        let reason = rotation.reason();
+        for change in &rotation.changes {
+            match plan.steps.iter_mut().find(|step| step.change == *change) {
+                Some(step) => step.reasons.push(reason.clone()),
+                None => plan.steps.push(super::Step { change: change.clone(), reasons: vec![reason.clone()] }),
+            }
+        }
+        if let Step::Publish { name, value, .. } = &rotation.step {
+            let (name, kind, value) = (format!("{name}."), "TXT".to_owned(), value.clone());
+            plan.publish.push(Publish { name, kind, value, reason });
+        }
+    }
+    plan
+}
+
+impl Rotation {
+    /// What holds once its changes are made: what the new key signs, verifies.
+    fn reason(&self) -> Reason {
+        let summary = match &self.step {
+            Step::Make { why, .. } => format!("a new key for {}: {why}", self.domain),
+            Step::Switch { .. } => format!("the new key of {} is published, and signs from now on", self.domain),
+            Step::Remove { .. } => format!("nobody needs the old key of {} any more", self.domain),
+            _ => format!("the key of {}", self.domain),
+        };
+        let subject = match &self.step {
+            Step::Make { name, .. }
+            | Step::Publish { name, .. }
+            | Step::Switch { name }
+            | Step::Wait { name, .. }
+            | Step::Withdraw { name }
+            | Step::Remove { name }
+            | Step::Rest { name, .. } => name.clone(),
+            Step::Blocked { .. } => String::new(),
+        };
+        Reason { check: "DKM-018".to_owned(), subject, summary }
+    }
+}
+
+/// Who signs, and where it is told so.
+enum Signer {
+    OpenDkim(opendkim::Tables),
+    Rspamd(rspamd::Config),
+}
+
+impl Signer {
+    fn of(server: &Server<'_>, keys: &[SigningKey]) -> Result<Self, Untold> {
+        let facts = server.facts;
+        let used = |rspamd: bool| {
+            keys.iter().any(|key| !key.senders.is_empty() && key.table.contains("rspamd") == rspamd)
+        };
+        let rspamd = match (used(true), used(false)) {
+            (true, false) => true,
+            (false, true) => false,
+            (true, true) => {
+                return Err(Untold::CouldNotTell(
+                    "OpenDKIM and Rspamd both sign here; end one of them first: mailward audit --only DKM-016"
+                        .to_owned(),
+                ));
+            }
+            (false, false) => Self::rspamd_would_sign(server)?,
+        };
+        Ok(if rspamd {
+            Self::Rspamd(rspamd::Config::of(facts))
+        } else {
+            Self::OpenDkim(opendkim::Tables::of(server))
+        })
+    }
+
+    /// Who of the two is to sign where nobody does yet.
+    fn rspamd_would_sign(server: &Server<'_>) -> Result<bool, Untold> {
+        let facts = server.facts;
+        if facts.about.deployment == Deployment::DockerMailserver {
+            return Ok(server.dms()?.setting("ENABLE_RSPAMD").is_ok_and(|setting| setting.is_on()));
+        }
+        let opendkim = matches!(facts.text("/etc/opendkim.conf"), Ok(Some(_)));
+        let rspamd = facts.below("/etc/rspamd").next().is_some();
+        match (opendkim, rspamd) {
+            (true, false) => Ok(false),
+            (false, true) => Ok(true),
+            (true, true) => {
+                let milters = server.postfix()?.value("smtpd_milters").unwrap_or_default();
+                Ok(milters.contains("11332") || milters.contains("rspamd"))
+            }
+            (false, false) => Err(Untold::NotApplicable(
+                "nothing here can sign mail: install opendkim (apt install opendkim), and type it again".to_owned(),
+            )),
+        }
+    }
+
+    /// Where a new key goes.
+    fn place(&self, domain: &str, selector: &str, algorithm: Algorithm) -> Change {
+        let (file, owner) = match self {
+            Self::OpenDkim(tables) => tables.place(domain, selector),
+            Self::Rspamd(config) => config.place(domain, selector, algorithm),
+        };
+        Change::Key { file, algorithm, owner }
+    }
+
+    /// Why a kind of key cannot be had here; none if it can.
+    fn refuses(&self, algorithm: Algorithm) -> Option<&'static str> {
+        let both = algorithm == Algorithm::Ed25519 && matches!(self, Self::OpenDkim(_));
+        both.then_some("OpenDKIM 2.11 signs with one key for each domain; Rspamd signs with both kinds")
+    }
+
+    /// What makes the new key sign instead of the old ones.
+    fn switch(&self, domain: &str, old: &[&SigningKey], new: &SigningKey) -> Result<Vec<Change>, String> {
+        match self {
+            Self::OpenDkim(tables) => tables.switch(domain, old, new),
+            Self::Rspamd(config) => config.switch(domain, old, new),
+        }
+    }
+
+    /// What takes an unused key out.
+    fn remove(&self, key: &SigningKey) -> Vec<Change> {
+        let named = match self {
+            Self::OpenDkim(tables) => tables.unnamed(key),
+            Self::Rspamd(_) => None,
+        };
+        named.into_iter().chain([Change::Remove { file: key.place.clone() }]).collect()
+    }
+
+    /// The file that says which key signs for a domain.
+    fn table(&self, key: &SigningKey) -> String {
+        match self {
+            Self::OpenDkim(tables) => tables.signing.clone(),
+            Self::Rspamd(_) => key.table.rsplit_once(':').map_or(&*key.table, |(file, _)| file).to_owned(),
+        }
+    }
+}
+
+struct Looking<'s, 'f> {
+    server: &'s Server<'f>,
+    keys: &'f [SigningKey],
+    signer: Signer,
+    wishes: &'s Wishes,
+}
+
+impl Looking<'_, '_> {
+    /// The step of a domain's key; none for a kind that it neither has nor shall have.
+    fn rotation(&self, domain: &str, algorithm: Algorithm) -> Option<Rotation> {
+        let kind = |key: &&SigningKey| {
+            let known = key.key.known().map_or(Algorithm::Rsa.name(), |public| &*public.algorithm);
+            key.domain == domain && known == algorithm.name()
+        };
+        let mut own: Vec<&SigningKey> = self.keys.iter().filter(kind).collect();
+        own.sort_by_key(|key| core::cmp::Reverse(key.modified));
+        let wanted = algorithm == Algorithm::Rsa || self.wishes.ed25519;
+        if own.is_empty() && !wanted {
+            return None;
+        }
+        let (step, changes) = match self.step(domain, algorithm, &own) {
+            Ok(found) => found,
+            Err(why) => (Step::Blocked { why }, Vec::new()),
+        };
+        Some(Rotation { domain: domain.to_owned(), algorithm, step, changes })
+    }
+
+    fn step(
+        &self,
+        domain: &str,
+        algorithm: Algorithm,
+        own: &[&SigningKey],
+    ) -> Result<(Step, Vec<Change>), String> {
+        let used: Vec<&SigningKey> = own.iter().copied().filter(|key| !key.senders.is_empty()).collect();
+        let newest = used.iter().map(|key| key.modified).max();
+        let spare = |key: &&&SigningKey| key.senders.is_empty() && matches!(key.key, Known::Is(_));
+        let mut spare = own.iter().filter(spare);
+        if let Some(new) = spare.clone().find(|key| newest.is_none_or(|newest| key.modified > newest)) {
+            return self.coming(domain, &used, new);
+        }
+        if let Some(other) = self.signed_as(domain).filter(|_| used.is_empty()) {
+            return Err(other);
+        }
+        if let Some(why) = self.signer.refuses(algorithm) {
+            return Err(why.to_owned());
+        }
+        if let Some(why) = self.due(&used) {
+            let selector = self.selector(domain, algorithm, own);
+            let changes = vec![self.signer.place(domain, &selector, algorithm)];
+            return Ok((Step::Make { name: format!("{selector}._domainkey.{domain}"), why }, changes));
+        }
+        match (spare.next(), used.first()) {
+            (Some(old), Some(current)) => Ok(self.going(old, current)),
+            (_, Some(current)) => {
+                Ok((Step::Rest { name: record_name(current), days: self.days_since(current.modified) }, vec![]))
+            }
+            (_, None) => Err(format!("nothing is known of the keys of {domain}")),
+        }
+    }
+
+    /// A new key: its record first, then it signs.
+    fn coming(
+        &self,
+        domain: &str,
+        used: &[&SigningKey],
+        new: &SigningKey,
+    ) -> Result<(Step, Vec<Change>), String> {
+        let name = record_name(new);
+        let public = new.key.known().ok_or_else(|| format!("the key {} cannot be read", new.place))?;
+        let missing = self.missing(&name, &new.domain, &public.base64)?;
+        if !missing.is_empty() {
+            let value = strings(&format!("v=DKIM1; k={}; p={}", public.algorithm, public.base64));
+            return Ok((Step::Publish { name, value, missing }, Vec::new()));
+        }
+        let changes = self.signer.switch(domain, used, new)?;
+        Ok((Step::Switch { name }, changes))
+    }
+
+    /// An old key: its record goes when nobody needs it any more, then the key.
+    fn going(&self, old: &SigningKey, current: &SigningKey) -> (Step, Vec<Change>) {
+        let name = record_name(old);
+        let dns = &self.server.facts.dns;
+        let gone = |question: &str| {
+            dns.records("TXT", question).is_ok_and(|texts| texts.iter().all(|text| Record::read(text).key.is_none()))
+        };
+        if gone(&name) && self.servers(&name, &old.domain).iter().all(|(_, question)| gone(question)) {
+            return (Step::Remove { name }, self.signer.remove(old));
+        }
+        // A table that was written later, for another domain, makes the wait longer, never shorter.
+        let table = self.server.facts.files.get(&self.signer.table(current)).and_then(Known::known);
+        let since = table.map_or_else(|| self.now(), |file| file.modified);
+        if self.days_since(since) < IN_FLIGHT {
+            let until = day(since + IN_FLIGHT * DAY, "%Y-%m-%d");
+            return (Step::Wait { name, until }, Vec::new());
+        }
+        (Step::Withdraw { name }, Vec::new())
+    }
+
+    /// Whether the domain's mail is signed with another domain's key.
+    fn signed_as(&self, domain: &str) -> Option<String> {
+        let covers = |key: &&SigningKey| {
+            key.senders.iter().any(|sender| crate::checks::dkm::covers(sender, domain)) && key.domain != domain
+        };
+        let other = self.keys.iter().find(covers)?;
+        Some(format!(
+            "{} signs mail of {domain} as {}; take {domain} out of that line first",
+            self.signer.table(other),
+            other.domain
+        ))
+    }
+
+    /// Why there has to be a new key; none if the one that signs is good.
+    fn due(&self, used: &[&SigningKey]) -> Option<String> {
+        let Some(newest) = used.first() else { return Some("its mail is not signed".to_owned()) };
+        let days = self.days_since(newest.modified);
+        let bits = newest.key.known().filter(|public| public.algorithm == "rsa").map(|public| public.bits);
+        match bits {
+            Some(bits) if bits < 2048 => Some(format!("the old one has {bits} bit")),
+            _ if self.wishes.renew => Some("you asked for it".to_owned()),
+            _ if newest.modified > 0 && days >= OLD => Some(format!("the old one was made {days} days ago")),
+            _ => None,
+        }
+    }
+
+    /// A selector that the domain never had: the day, with a letter where that is taken.
+    fn selector(&self, domain: &str, algorithm: Algorithm, own: &[&SigningKey]) -> String {
+        let first = if algorithm == Algorithm::Rsa { 'r' } else { 'e' };
+        let plain = day(self.now(), &format!("{first}%Y%m%d"));
+        let taken = |name: &String| {
+            own.iter().any(|key| key.selector == *name)
+                || self.server.facts.dns.records("TXT", &format!("{name}._domainkey.{domain}")).is_ok_and(|all| !all.is_empty())
+        };
+        let names = core::iter::once(plain.clone()).chain(('b'..='z').map(|letter| format!("{plain}{letter}")));
+        names.into_iter().find(|name| !taken(name)).unwrap_or(plain)
+    }
+
+    /// Where a record is not as it should be.
+    fn missing(&self, name: &str, domain: &str, key: &str) -> Result<Vec<String>, String> {
+        let dns = &self.server.facts.dns;
+        let wanted = base64::decode(key);
+        let is_there = |texts: &[String]| match texts {
+            [text] => {
+                let record = Record::read(text);
+                record.problems.is_empty() && record.key.map(|key| key.published()) == wanted
+            }
+            _ => false,
+        };
+        let own = dns.records("TXT", name).map_err(|why| format!("{name} cannot be asked for: {}", why.why()))?;
+        let resolver = dns.resolver.known().map_or("the resolver", String::as_str);
+        let mut missing: Vec<String> = (!is_there(own)).then(|| resolver.to_owned()).into_iter().collect();
+        // A name server that does not answer us tells nothing; the resolver's own answer came from one that did.
+        missing.extend(self.servers(name, domain).into_iter().filter_map(|(server, question)| {
+            let texts = dns.records("TXT", &question).ok()?;
+            (!is_there(texts)).then_some(server)
+        }));
+        Ok(missing)
+    }
+
+    /// The name servers of a record's zone, and the question for the record that each was asked.
+    fn servers(&self, name: &str, domain: &str) -> Vec<(String, String)> {
+        let dns = &self.server.facts.dns;
+        let question = |server: String| {
+            let address = dns.records("A", &server).ok()?.first()?;
+            let question = format!("{name} @{address}");
+            Some((server, question))
+        };
+        name_servers(dns, domain).into_iter().filter_map(question).collect()
+    }
+
+    fn now(&self) -> i64 {
+        self.server.facts.about.taken.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second)
+    }
+
+    fn days_since(&self, moment: i64) -> i64 {
+        (self.now() - moment).max(0) / DAY
+    }
+}
+
+/// The name of a key's record.
+fn record_name(key: &SigningKey) -> String {
+    format!("{}._domainkey.{}", key.selector, key.domain)
+}
+
+fn day(seconds: i64, format: &str) -> String {
+    jiff::Timestamp::from_second(seconds).map(|time| time.strftime(format).to_string()).unwrap_or_default()
+}
+
+/// A TXT record's data: strings of at most 255 octets (RFC 1035 3.3), which verifiers put together again (RFC 6376 3.6.2.2).
+fn strings(text: &str) -> String {
+    let pieces: Vec<String> = text
+        .as_bytes()
+        .chunks(255)
+        .map(|piece| format!("\"{}\"", String::from_utf8_lossy(piece)))
+        .collect();
+    pieces.join(" ")
+}

@@ -1,0 +1,292 @@
+//! The steps of a key's life, from facts alone.
+
+use super::*;
+use crate::facts::{Answer, File, PublicKey};
+use crate::plan::edit::rewrite;
+use crate::plan::Layout;
+
+const NOW: i64 = 1_795_305_600; // 2026-11-22
+
+/// The octets of a key of this many bit, as a record has them: a DER sequence around a modulus.
+fn public(bits: usize, first: u8) -> String {
+    let number = |octets: &[u8]| {
+        let mut der = vec![0x02];
+        length(&mut der, octets.len());
+        der.extend(octets);
+        der
+    };
+    let mut modulus = vec![0, 0x80 | first];
+    modulus.resize(bits / 8 + 1, 0x5b);
+    let pair = [number(&modulus), number(&[1, 0, 1])].concat();
+    let key = sequence(&pair);
+    let algorithm = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+    let mut string = vec![0x03];
+    length(&mut string, key.len() + 1);
+    string.push(0);
+    base64::encode(&sequence(&[algorithm.as_slice(), &string, &key].concat()))
+}
+
+fn length(der: &mut Vec<u8>, length: usize) {
+    match length {
+        0..0x80 => der.push(u8::try_from(length).unwrap()),
+        0x80..0x100 => der.extend([0x81, u8::try_from(length).unwrap()]),
+        _ => {
+            der.push(0x82);
+            der.extend(u16::try_from(length).unwrap().to_be_bytes());
+        }
+    }
+}
+
+fn sequence(inner: &[u8]) -> Vec<u8> {
+    let mut der = vec![0x30];
+    length(&mut der, inner.len());
+    der.extend(inner);
+    der
+}
+
+/// A server of example.org whose name server is ns.example.net.
+struct Scene {
+    facts: Facts,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let mut facts = Facts::default();
+        facts.about.taken = day(NOW, "%Y-%m-%dT%H:%M:%SZ");
+        facts.dns.resolver = Known::Is("192.0.2.53".to_owned());
+        facts.dns.domains = vec!["example.org".to_owned()];
+        facts.dns.signing = Known::Is(Vec::new());
+        let mut scene = Self { facts };
+        scene.file("/etc/opendkim.conf", "KeyTable /etc/opendkim/KeyTable\nSigningTable refile:/etc/opendkim/SigningTable\nUserID opendkim\n", 0);
+        scene.answer("NS example.org", &["ns.example.net"]);
+        scene.answer("A ns.example.net", &["192.0.2.1"]);
+        scene
+    }
+
+    fn file(&mut self, path: &str, text: &str, modified: i64) {
+        let file = File { modified, ..File::of(text) };
+        self.facts.files.insert(path.to_owned(), Known::Is(file));
+    }
+
+    fn answer(&mut self, question: &str, records: &[&str]) {
+        let answer = if records.is_empty() { Answer::nothing() } else { Answer::of(records.iter().copied()) };
+        self.facts.dns.answers.insert(question.to_owned(), Known::Is(answer));
+    }
+
+    /// A key of a selector that was made some days ago; with `used`, mail is signed with it.
+    fn key(&mut self, selector: &str, bits: u32, days: i64, used: bool) {
+        let place = format!("/etc/opendkim/keys/example.org/{selector}.private");
+        let first = selector.bytes().fold(0_u8, u8::wrapping_add);
+        let key = SigningKey {
+            domain: "example.org".to_owned(),
+            selector: selector.to_owned(),
+            place,
+            table: "/etc/opendkim/KeyTable:1".to_owned(),
+            senders: if used { vec!["*@example.org".to_owned()] } else { Vec::new() },
+            key: Known::Is(PublicKey {
+                algorithm: "rsa".to_owned(),
+                bits,
+                base64: public(bits as usize, first & 0x7f),
+            }),
+            modified: NOW - days * DAY,
+            ..SigningKey::default()
+        };
+        let Known::Is(keys) = &mut self.facts.dns.signing else { unreachable!() };
+        keys.push(key);
+    }
+
+    fn published(&mut self, selector: &str, at: &[&str], there: bool) {
+        let Known::Is(keys) = &self.facts.dns.signing else { unreachable!() };
+        let key = keys.iter().find(|key| key.selector == selector).unwrap().key.known().unwrap();
+        let record = format!("v=DKIM1; k=rsa; p={}", key.base64);
+        let records: &[&str] = if there { &[&record] } else { &[] };
+        for end in at {
+            self.answer(&format!("TXT {selector}._domainkey.example.org{end}"), records);
+        }
+    }
+
+    fn step(&self, renew: bool) -> (Step, Plan) {
+        let wishes = Wishes { renew, ..Wishes::default() };
+        let found = rotations(&Server::new(&self.facts), &wishes).unwrap();
+        (found.first().unwrap().step.clone(), plan(&self.facts, &found))
+    }
+
+    /// A file once the plan's changes of it are made.
+    fn after(&self, plan: &Plan, path: &str) -> String {
+        let layout = Layout::of(&self.facts);
+        let own: Vec<&Change> = plan
+            .steps
+            .iter()
+            .map(|step| &step.change)
+            .filter(|change| layout.file(change).as_deref() == Some(path))
+            .collect();
+        let mut text = self.facts.text(path).unwrap_or_default().map(str::to_owned);
+        for change in own {
+            text = Some(rewrite(layout.format(change), path, text.as_deref(), change).unwrap());
+        }
+        text.unwrap_or_default()
+    }
+}
+
+const ALL: [&str; 2] = ["", " @192.0.2.1"];
+
+fn tables(scene: &mut Scene, days: i64) {
+    let line = "mail._domainkey.example.org example.org:mail:/etc/opendkim/keys/example.org/mail.private\n";
+    scene.file("/etc/opendkim/KeyTable", line, NOW - 400 * DAY);
+    scene.file("/etc/opendkim/SigningTable", "*@example.net other\n*@example.org\tmail._domainkey.example.org\n", NOW - days * DAY);
+}
+
+#[test]
+fn a_key_goes_through_its_six_steps() {
+    let mut scene = Scene::new();
+    tables(&mut scene, 400);
+    scene.key("mail", 2048, 100, true);
+    assert!(matches!(scene.step(false).0, Step::Rest { days: 100, .. }));
+
+    let (step, plan) = scene.step(true);
+    assert_eq!(
+        step,
+        Step::Make { name: "r20261122._domainkey.example.org".to_owned(), why: "you asked for it".to_owned() }
+    );
+    assert_eq!(
+        plan.steps.first().unwrap().change,
+        Change::Key {
+            file: "/etc/opendkim/keys/example.org/r20261122.private".to_owned(),
+            algorithm: Algorithm::Rsa,
+            owner: Some("opendkim".to_owned())
+        }
+    );
+
+    scene.key("r20261122", 2048, 0, false);
+    scene.published("r20261122", &ALL, false);
+    let (step, plan) = scene.step(false);
+    let Step::Publish { value, missing, .. } = step else { panic!("{step:?}") };
+    assert_eq!(missing, ["192.0.2.53", "ns.example.net"]);
+    assert!(value.starts_with("\"v=DKIM1; k=rsa; p=") && value.contains("\" \""), "{value}");
+    assert!(plan.steps.is_empty() && plan.publish.len() == 1);
+
+    scene.published("r20261122", &[""], true);
+    let (step, plan) = scene.step(false);
+    assert!(matches!(&step, Step::Publish { missing, .. } if missing == &["ns.example.net"]), "{step:?}");
+    assert!(plan.steps.is_empty(), "one name server does not have it yet");
+
+    scene.published("r20261122", &ALL, true);
+    let (step, plan) = scene.step(false);
+    assert!(matches!(step, Step::Switch { .. }));
+    assert_eq!(
+        scene.after(&plan, "/etc/opendkim/SigningTable"),
+        "*@example.net other\n*@example.org\tr20261122._domainkey.example.org\n"
+    );
+    assert!(scene.after(&plan, "/etc/opendkim/KeyTable").ends_with(
+        "\nr20261122._domainkey.example.org example.org:r20261122:/etc/opendkim/keys/example.org/r20261122.private\n"
+    ));
+}
+
+#[test]
+fn an_old_key_waits_for_mail_under_way_and_goes_after_its_record() {
+    let mut scene = Scene::new();
+    tables(&mut scene, 6);
+    scene.key("mail", 2048, 100, false);
+    scene.key("r20261116", 2048, 7, true);
+    scene.published("mail", &ALL, true);
+    assert!(matches!(scene.step(false).0, Step::Wait { until, .. } if until == "2026-11-23"));
+    tables(&mut scene, 7);
+    let (step, plan) = scene.step(false);
+    assert_eq!(step, Step::Withdraw { name: "mail._domainkey.example.org".to_owned() });
+    assert!(plan.steps.is_empty());
+    scene.published("mail", &[""], false);
+    assert!(matches!(scene.step(false).0, Step::Withdraw { .. }), "the name server has it still");
+    scene.published("mail", &ALL, false);
+    let (step, plan) = scene.step(false);
+    assert!(matches!(step, Step::Remove { .. }));
+    assert_eq!(scene.after(&plan, "/etc/opendkim/KeyTable"), "");
+    let file = "/etc/opendkim/keys/example.org/mail.private".to_owned();
+    assert_eq!(plan.steps.last().unwrap().change, Change::Remove { file });
+}
+
+#[test]
+fn short_and_old_keys_are_changed_and_unsigned_domains_get_one() {
+    for (bits, days, why) in [(1024, 3, "1024 bit"), (2048, 365, "365 days ago")] {
+        let mut scene = Scene::new();
+        tables(&mut scene, 400);
+        scene.key("mail", bits, days, true);
+        assert!(matches!(scene.step(false).0, Step::Make { why: told, .. } if told.contains(why)));
+    }
+    let mut scene = Scene::new();
+    tables(&mut scene, 400);
+    assert!(matches!(scene.step(false).0, Step::Make { why, .. } if why == "its mail is not signed"));
+    scene.key("r20261122", 2048, 0, false);
+    scene.published("r20261122", &ALL, true);
+    let (_, plan) = scene.step(false);
+    assert!(scene.after(&plan, "/etc/opendkim/SigningTable").ends_with("*@example.org\tr20261122._domainkey.example.org\n"));
+}
+
+#[test]
+fn a_single_key_becomes_a_table() {
+    let mut scene = Scene::new();
+    scene.file("/etc/opendkim.conf", "Domain example.org\nSelector mail\nKeyFile /etc/dkimkeys/mail.private\nSocket local:/run/opendkim/opendkim.sock\n", 0);
+    scene.key("mail", 1024, 10, true);
+    scene.key("r20261122", 2048, 0, false);
+    scene.published("r20261122", &ALL, true);
+    let (_, plan) = scene.step(false);
+    let conf = scene.after(&plan, "/etc/opendkim.conf");
+    assert_eq!(
+        conf,
+        "Socket local:/run/opendkim/opendkim.sock\nKeyTable /etc/dkimkeys/KeyTable\nSigningTable refile:/etc/dkimkeys/SigningTable\n"
+    );
+    let keys = scene.after(&plan, "/etc/dkimkeys/KeyTable");
+    assert_eq!(keys.lines().next(), Some("mail._domainkey.example.org example.org:mail:/etc/dkimkeys/mail.private"));
+    assert_eq!(keys.lines().count(), 2, "the old key stays known: {keys}");
+    assert_eq!(scene.after(&plan, "/etc/dkimkeys/SigningTable"), "*@example.org r20261122._domainkey.example.org\n");
+}
+
+#[test]
+fn rspamd_gets_another_block() {
+    const CONF: &str = "enabled = true;\ndomain {\n    example.net {\n        path = \"/b\";\n        selector = \"mail\";\n    }\n    \
+                        example.org {\n        path = \"/a\";\n        selector = \"mail\";\n    }\n}\n";
+    let path = "/etc/rspamd/local.d/dkim_signing.conf";
+    let mut scene = Scene::new();
+    scene.file(path, CONF, NOW);
+    scene.key("mail", 2048, 400, true);
+    scene.key("r20261122", 2048, 0, false);
+    let Known::Is(keys) = &mut scene.facts.dns.signing else { unreachable!() };
+    keys.first_mut().unwrap().table = format!("{path}:7");
+    scene.published("r20261122", &ALL, true);
+    let (_, plan) = scene.step(false);
+    let after = scene.after(&plan, path);
+    let now = named(&after);
+    assert_eq!(now, [("example.net", "mail", "/b"), ("example.org", "r20261122", "/etc/opendkim/keys/example.org/r20261122.private")]);
+    assert!(after.starts_with("enabled = true;\ndomain {\n    example.net {\n        path = \"/b\";\n"), "{after}");
+
+    // A file without a block, and none at all.
+    for text in ["selector = \"dkim\";\n", ""] {
+        scene.file(path, text, NOW);
+        let (_, plan) = scene.step(false);
+        let after = scene.after(&plan, path);
+        assert_eq!(named(&after).len(), 1, "{after}");
+        assert!(after.starts_with(text));
+    }
+}
+
+fn named(text: &str) -> Vec<(&'static str, &'static str, &'static str)> {
+    let leaked = |text: String| &*text.leak();
+    rspamd::named(text)
+        .into_iter()
+        .map(|key| (leaked(key.domain), leaked(key.selector), leaked(key.path)))
+        .collect()
+}
+
+#[test]
+fn what_cannot_be_done_says_why() {
+    let mut scene = Scene::new();
+    tables(&mut scene, 400);
+    scene.key("mail", 2048, 400, true);
+    let Known::Is(keys) = &mut scene.facts.dns.signing else { unreachable!() };
+    keys.first_mut().unwrap().domain = "example.net".to_owned();
+    assert!(matches!(scene.step(false).0, Step::Blocked { why } if why.contains("as example.net")));
+    let wishes = Wishes { ed25519: true, ..Wishes::default() };
+    let found = rotations(&Server::new(&scene.facts), &wishes).unwrap();
+    assert_eq!(found.len(), 2);
+    let nothing = Facts::default();
+    assert!(rotations(&Server::new(&nothing), &Wishes::default()).is_err());
+}
