@@ -154,7 +154,7 @@ impl Server {
     }
 
     /// Writes a changed file of accounts, while nobody else does; gives what it was and what it is.
-    fn edit(
+    pub(super) fn edit(
         &self,
         book: &Book,
         done: &mut Done,
@@ -164,7 +164,7 @@ impl Server {
         let directory = target.parent().context("a file of accounts has a directory")?;
         let _turn = Turn::wait(directory, PATIENCE)?;
         let _mark = match book.format {
-            Format::Bars => Some(Mark::set(&directory.join(DMS_LOCK), PATIENCE, DMS_STALE)?),
+            Format::Bars | Format::Limits => Some(Mark::set(&directory.join(DMS_LOCK), PATIENCE, DMS_STALE)?),
             Format::Colons => None,
         };
         let before = book.read()?;
@@ -216,7 +216,7 @@ impl Server {
     }
 
     /// Makes Dovecot forget what it remembers of a login, where it has a cache (`auth_cache_size`).
-    fn flush(&self, name: &str, done: &mut Done) {
+    pub(super) fn flush(&self, name: &str, done: &mut Done) {
         match self.run(&["doveadm", "auth", "cache", "flush", name], b"") {
             Ok(output) if output.status.success() => {}
             Ok(output) => done.notes.push(format!(

@@ -5,6 +5,7 @@
 
 mod change;
 mod log;
+mod quota;
 mod sessions;
 
 use std::fs;
@@ -21,6 +22,7 @@ use mailward_probe::accounts::{Source, sources};
 use mailward_probe::{Options, Place, Tree};
 
 pub(crate) use change::Done;
+pub(crate) use quota::Mailbox;
 pub(crate) use sessions::{Connected, Ended};
 
 /// A server whose accounts are looked after.

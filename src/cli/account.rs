@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use mailward_account::{Digest, Name, Password, Policy, Refusal, Scheme, Weakness, in_range, in_sorted};
+use mailward_account::{
+    Digest, Limit, LimitError, Name, Password, Policy, Refusal, Scheme, Weakness, in_range, in_sorted,
+};
 use mailward_audit::{Facts, Known};
 use mailward_host::{clock, random, terminal};
 use mailward_model::Timestamp;
@@ -15,7 +17,7 @@ use mailward_report::accounts::{AccountList, AccountRow, Mark, SessionList, Sess
 use super::audit::{Scope, accounts, options, spinner};
 use super::remote::{Print, operator, show};
 use super::{Outcome, Usage};
-use crate::account::{Book, Connected, Done, Server};
+use crate::account::{Book, Connected, Done, Mailbox, Server};
 use crate::config::Settings;
 use crate::integrity::{Acceptance, accept_written};
 
@@ -83,6 +85,17 @@ enum Command {
         /// Its login name
         name: String,
     },
+    /// How much mail a mailbox may hold; without a limit, what it holds and may hold now
+    Quota {
+        /// Its account, or @example.org for all accounts of a domain
+        #[arg(value_name = "ADDRESS|@DOMAIN")]
+        target: String,
+        /// 500M, 5G, 1T; `none` leaves it to the limit for everybody
+        limit: Option<String>,
+        /// Even where a mailbox holds more than that already
+        #[arg(long)]
+        yes: bool,
+    },
     /// Who is connected, to Dovecot and to the services of Postfix on which clients log in
     Sessions {
         /// End the sessions of this account, and those of which nobody can say whose they are
@@ -148,6 +161,7 @@ fn carry_out(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome> {
             tell(&settings, done, &format!("{name} is open again, with the password that it had"))
         }
         Command::Delete { name } => delete(&server(), &settings, name),
+        Command::Quota { target, limit, yes } => quota(&server(), &settings, target, limit.as_deref(), *yes),
         Command::Sessions { end: None, print } => {
             let mut notes = Vec::new();
             let connected = server().connected(&mut notes);
@@ -232,6 +246,60 @@ fn delete(server: &Server, settings: &Settings, name: &str) -> anyhow::Result<Ou
         None => "its mail stays where it is; Dovecot did not say where".to_owned(),
     };
     tell(settings, done, &format!("{name} is deleted; {mail}"))
+}
+
+fn quota(
+    server: &Server,
+    settings: &Settings,
+    target: &str,
+    limit: Option<&str>,
+    yes: bool,
+) -> anyhow::Result<Outcome> {
+    let wanted: Option<Limit> = match limit {
+        None | Some("none") => None,
+        Some(text) => Some(text.parse().map_err(|error: LimitError| Usage(error.to_string()))?),
+    };
+    let mailboxes = server.mailboxes(target)?;
+    if limit.is_none() {
+        return usage(&mailboxes);
+    }
+    let full: Vec<String> =
+        mailboxes.iter().filter(|one| one.used > wanted && wanted.is_some()).map(holds).collect();
+    if !full.is_empty() && !yes {
+        let (full, limit) = (full.join("\n  "), limit.unwrap_or_default());
+        bail!(Usage(format!(
+            "these hold more than {limit} already, and would get no mail any more:\n  {full}\nnothing was changed; --yes does it all the same"
+        )));
+    }
+    let mut done = server.limit(&mailboxes, wanted)?;
+    let shadowed = server.shadowed(&mailboxes)?;
+    done.notes.extend(shadowed.into_iter().map(|name| {
+        format!("docker-mailserver gives {name} the same limit, because its name is the end of the other: give it its own")
+    }));
+    let old = mailboxes
+        .iter()
+        .map(|one| format!("\n  {}: {} before", one.name, shown(one.limit)))
+        .collect::<String>();
+    let new = wanted.map_or_else(|| "no limit of its own".to_owned(), |limit| limit.to_string());
+    tell(settings, done, &format!("{target}: {new}{old}"))
+}
+
+/// What each mailbox holds and may hold.
+fn usage(mailboxes: &[Mailbox]) -> anyhow::Result<Outcome> {
+    let mut out = std::io::stdout().lock();
+    for mailbox in mailboxes {
+        writeln!(out, "{}", holds(mailbox))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn holds(mailbox: &Mailbox) -> String {
+    let used = mailbox.used.map_or_else(|| "?".to_owned(), |used| used.to_string());
+    format!("{}: {used} of {}", mailbox.name, shown(mailbox.limit))
+}
+
+fn shown(limit: Option<Limit>) -> String {
+    limit.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string())
 }
 
 /// A new password that the policy takes.

@@ -1,6 +1,7 @@
 //! Files of accounts, edited so that every byte that is not meant to change stays.
 
-use crate::Name;
+use crate::limit::limited;
+use crate::{Limit, Name};
 
 /// How a file of accounts is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub enum Format {
     Bars,
     /// Dovecot's passwd-file: `name:{SCHEME}hash:uid:gid::home::extra fields`.
     Colons,
+    /// docker-mailserver's `dovecot-quotas.cf`: `name:limit`.
+    Limits,
 }
 
 /// A file of accounts.
@@ -111,7 +114,7 @@ impl Format {
     const fn separator(self) -> u8 {
         match self {
             Self::Bars => b'|',
-            Self::Colons => b':',
+            Self::Colons | Self::Limits => b':',
         }
     }
 }
@@ -158,6 +161,7 @@ impl Accounts {
         let line = match self.format {
             Format::Bars => format!("{name}|{field}\n"),
             Format::Colons => self.passwd_line(name, field, home)?,
+            Format::Limits => format!("{name}:{field}\n"),
         };
         let mut after = self.clone();
         match after.lines.last_mut() {
@@ -213,6 +217,48 @@ impl Accounts {
             return Err(Refusal::NotDisabled { name: name.to_owned() });
         }
         Ok(self.changed(name, unlocked))
+    }
+
+    /// With another limit of a mailbox, or without one of its own.
+    ///
+    /// # Errors
+    /// When it is not there, where the file holds accounts.
+    pub fn with_limit(&self, name: &str, limit: Option<Limit>, modern: bool) -> Result<Self, Refusal> {
+        if self.format == Format::Limits {
+            return Ok(self.with_line(name, limit));
+        }
+        if self.of(name).next().is_none() {
+            return Err(Refusal::Unknown { name: name.to_owned() });
+        }
+        let field = limit.map(|limit| limit.field(modern));
+        let mut after = self.clone();
+        for entry in self.of(name) {
+            let rest = limited(entry.rest, field.as_deref());
+            if let Some(line) = after.lines.get_mut(entry.number - 1).filter(|_| rest != entry.rest) {
+                let end = line.get(line.trim_ascii_end().len()..).unwrap_or_default();
+                *line = [entry.name, b":", entry.password, b":", &rest, end].concat();
+            }
+        }
+        Ok(after)
+    }
+
+    /// With a line of `name:limit`. docker-mailserver searches for the name anywhere in a line, and takes the first line that has it: it
+    /// stands before longer names that end in it.
+    fn with_line(&self, name: &str, limit: Option<Limit>) -> Self {
+        let mut after = self.without(name).unwrap_or_else(|_| self.clone());
+        let Some(limit) = limit else { return after };
+        let same = self.of(name).next().map(|entry| entry.number - 1);
+        let longer = |entry: &Entry<'_>| {
+            let long = entry.name.to_ascii_lowercase();
+            long.ends_with(name.to_ascii_lowercase().as_bytes())
+        };
+        let first = after.entries().find(longer).map(|entry| entry.number - 1);
+        let at = first.into_iter().chain(same).min().unwrap_or(after.lines.len());
+        if let Some(last) = after.lines.last_mut().filter(|last| !last.ends_with(b"\n")) {
+            last.push(b'\n');
+        }
+        after.lines.insert(at.min(after.lines.len()), format!("{name}:{limit}\n").into_bytes());
+        after
     }
 
     /// Without any line of it: the second one would count once the first one is gone.

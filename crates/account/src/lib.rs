@@ -6,6 +6,7 @@
 mod breached;
 mod file;
 mod hash;
+mod limit;
 mod listing;
 mod name;
 mod password;
@@ -15,6 +16,7 @@ mod sessions;
 pub use breached::{Digest, in_range, in_sorted};
 pub use file::{Accounts, Entry, Format, Refusal};
 pub use hash::{HashError, Salt, Scheme};
+pub use limit::{Limit, LimitError};
 pub use listing::{Row, rows};
 pub use name::{Name, NameError};
 pub use password::{Entropy, Password, PasswordError};

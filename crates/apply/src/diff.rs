@@ -37,7 +37,7 @@ fn diff(prepared: &Prepared, file: &File, mask: &dyn Fn(&str, &str) -> String) -
     let unified = changed.unified_diff().context_radius(2).missing_newline_hint(false).to_string();
     let mut lines: Vec<String> = unified.lines().map(str::to_owned).collect();
     if lines.is_empty() && file.before.content() != file.after.content() {
-        lines.push("(a secret changes, and is not shown)".to_owned());
+        lines.push("(a secret, which is not shown)".to_owned());
     }
     let host = file.host.to_string_lossy();
     Diff {
@@ -59,6 +59,7 @@ fn rights(before: &State, after: &State) -> Vec<String> {
     let (was, shall) = match (before.rights(), after.rights()) {
         (Some(was), Some(shall)) => (was, shall),
         (None, Some(shall)) => return vec![format!("new, mode {:04o}", shall.mode)],
+        (Some(_), None) => return vec!["removed".to_owned()],
         _ => return Vec::new(),
     };
     let mut all = Vec::new();

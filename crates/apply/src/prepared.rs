@@ -262,7 +262,11 @@ fn key(
     };
     let said = site.run(words)?;
     if !said.is_fine() || !said.out.contains("PRIVATE KEY") {
-        return Err(ApplyError::Program(format!("no key could be made: `{}`: {}", words.join(" "), said.first())));
+        return Err(ApplyError::Program(format!(
+            "no key could be made: `{}`: {}",
+            words.join(" "),
+            said.first()
+        )));
     }
     let above = folder_above(host)?.1;
     let (uid, gid) = match owner {

@@ -208,7 +208,8 @@ domain "example.org" { selector = one }
         let com = find(domains, "example.com").unwrap();
         assert_eq!(com.lines, 4..=7);
         assert_eq!(find(com.value.block(), "path").unwrap().value.text(), Some("/a/b.key"));
-        let Value::List(items) = &find(find(domains, "example.net").unwrap().value.block(), "selectors").unwrap().value
+        let Value::List(items) =
+            &find(find(domains, "example.net").unwrap().value.block(), "selectors").unwrap().value
         else {
             panic!("{domains:?}")
         };

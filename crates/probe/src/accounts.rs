@@ -187,6 +187,7 @@ fn stored(line: &str, number: u32, source: &Source, key: &Key) -> Option<Stored>
     let extra = match source.format {
         Format::Bars => fields.next().unwrap_or_default().to_owned(),
         Format::Colons => fields.skip(5).collect::<Vec<_>>().join(":"),
+        Format::Limits => String::new(),
     };
     if name.is_empty() {
         return None;

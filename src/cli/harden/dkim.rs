@@ -93,7 +93,9 @@ fn look(config: Option<&Path>, ground: &Ground, args: &Args) -> anyhow::Result<(
     let wishes = Wishes { domains, renew: args.renew, ed25519: args.ed25519 };
     let found = rotations(&Server::new(&facts), &wishes).map_err(|why| Usage(why.why().to_owned()))?;
     if found.is_empty() {
-        return Err(Usage("no mail domain was found; name one: mailward harden dkim DOMAIN".to_owned()).into());
+        return Err(
+            Usage("no mail domain was found; name one: mailward harden dkim DOMAIN".to_owned()).into()
+        );
     }
     Ok((facts, found))
 }
@@ -120,7 +122,10 @@ fn lines(rotation: &Rotation) -> Vec<String> {
     let head = format!("{} ({kind}{step}): ", rotation.domain);
     let mut told = told.into_iter();
     let first = head + &told.next().unwrap_or_default();
-    core::iter::once(first).chain(told.map(|line| format!("    {line}"))).collect()
+    // A line of a zone file begins with its name: a record is shown as it can be copied.
+    let shown =
+        |line: String| if line.is_empty() || line.contains(" TXT ") { line } else { format!("    {line}") };
+    core::iter::once(first).chain(told.map(shown)).collect()
 }
 
 fn told(step: &Step) -> (Option<u8>, Vec<String>) {
@@ -133,7 +138,7 @@ fn told(step: &Step) -> (Option<u8>, Vec<String>) {
             vec![
                 "publish this record in the DNS, and leave the old one there:".to_owned(),
                 String::new(),
-                format!("{name}. TXT {value}"),
+                format!("{name}. IN TXT {value}"),
                 String::new(),
                 format!("It is not, or not whole, at: {}.", missing.join(", ")),
                 "Nothing signs with the new key yet. When the record is there, type `mailward harden dkim` again."

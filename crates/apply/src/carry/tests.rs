@@ -166,7 +166,8 @@ impl Place {
             .map(|entry| {
                 let entry = entry.unwrap();
                 let known = entry.metadata().unwrap();
-                let bytes = if known.is_file() { fs::read(entry.path()).unwrap() } else { inside(&entry.path()) };
+                let bytes =
+                    if known.is_file() { fs::read(entry.path()).unwrap() } else { inside(&entry.path()) };
                 let time = (times && known.is_file()).then(|| (known.mtime(), known.mtime_nsec()));
                 let name = entry.file_name().into_string().unwrap();
                 (name, (bytes, known.mode(), known.uid(), known.gid(), time))
@@ -190,7 +191,10 @@ impl Place {
 fn inside(folder: &Path) -> Vec<u8> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let paths: BTreeSet<PathBuf> = paths.collect();
-    paths.iter().flat_map(|path| [path.file_name().unwrap().as_encoded_bytes(), &fs::read(path).unwrap()].concat()).collect()
+    paths
+        .iter()
+        .flat_map(|path| [path.file_name().unwrap().as_encoded_bytes(), &fs::read(path).unwrap()].concat())
+        .collect()
 }
 
 fn prepared(etc: &Path) -> Prepared {

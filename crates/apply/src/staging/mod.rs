@@ -92,6 +92,12 @@ fn becomes(path: &str) -> String {
 }
 
 impl Trial {
+    /// Whether its new text names another file that is new or changed.
+    fn names(&self, other: &Self) -> bool {
+        let text = self.after.as_deref().unwrap_or_default();
+        other.after.is_some() && text.contains(other.becomes.as_str())
+    }
+
     /// A complaint about a line of it, counted from one.
     fn at(&self, number: usize, says: impl Into<String>) -> Complaint {
         let text = self.after.as_deref().unwrap_or_default();

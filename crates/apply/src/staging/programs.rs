@@ -97,12 +97,24 @@ fn one_by_one(tried: &Tried<'_>, asked: &Asked, files: &[&Trial]) -> Result<Vec<
             None => BTreeSet::new(),
         };
         if let Some(text) = &file.after {
-            copy.put(&path, Some(text))?;
+            copy.put(&path, Some(&with_new(tried, file, &copy, text)?))?;
             complaints
                 .extend(said(&copy, asked, &path)?.difference(&before).map(|line| complaint(line, &[file])));
         }
     }
     Ok(complaints)
+}
+
+/// A file's text, in which other new files that it names are the copies of them.
+fn with_new(tried: &Tried<'_>, file: &Trial, copy: &Copy<'_>, text: &str) -> Result<String, ApplyError> {
+    let mut text = text.to_owned();
+    let others = tried.files.iter().filter(|other| other.becomes != file.becomes);
+    for (number, other) in others.enumerate().filter(|(_, other)| file.names(other)) {
+        let path = format!("{}/named.{number}", copy.folder());
+        copy.put(&path, other.after.as_deref())?;
+        text = text.replace(&other.becomes, &path);
+    }
+    Ok(text)
 }
 
 /// What a program complains of.

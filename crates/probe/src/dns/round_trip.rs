@@ -114,11 +114,11 @@ fn verify(field: &str, records: &[String]) -> Result<(), String> {
 
 /// Verifies what was signed with each key, as far as the DNS told its record.
 pub(super) fn verify_all(dns: &mut mailward_audit::facts::Dns) {
-    let Known::Is(mut keys) = std::mem::take(&mut dns.signing) else { return };
-    for key in &mut keys {
-        verify_one(dns, key);
+    let mut signing = std::mem::take(&mut dns.signing);
+    if let Known::Is(keys) = &mut signing {
+        keys.iter_mut().for_each(|key| verify_one(dns, key));
     }
-    dns.signing = Known::Is(keys);
+    dns.signing = signing;
 }
 
 fn verify_one(dns: &mailward_audit::facts::Dns, key: &mut SigningKey) {

@@ -37,7 +37,8 @@ pub fn collect(tree: &dyn Tree) -> Known<Vec<SigningKey>> {
         keys.extend(of_one_key(tree));
     }
     let conf = text(tree, "/etc/opendkim.conf").unwrap_or_default();
-    let beside = setting(&conf, "KeyTable").and_then(|table| Some(path_of(&table).rsplit_once('/')?.0.to_owned()));
+    let beside =
+        setting(&conf, "KeyTable").and_then(|table| Some(path_of(&table).rsplit_once('/')?.0.to_owned()));
     for directory in OPENDKIM.iter().copied().chain(beside.as_deref()) {
         keys.extend(unused(tree, directory, &keys));
     }
@@ -80,7 +81,11 @@ fn of_tables(tree: &dyn Tree, directory: &str) -> Option<Vec<SigningKey>> {
     let keys = text(tree, &table)?;
     let senders = senders(&text(tree, &named("SigningTable")).unwrap_or_default());
     let entries = lines(&keys);
-    Some(entries.filter_map(|(number, line)| entry(tree, directory, (&table, number), line, &senders)).collect())
+    Some(
+        entries
+            .filter_map(|(number, line)| entry(tree, directory, (&table, number), line, &senders))
+            .collect(),
+    )
 }
 
 fn senders(table: &str) -> BTreeMap<String, Vec<String>> {
@@ -200,7 +205,8 @@ fn of_one_key(tree: &dyn Tree) -> Vec<SigningKey> {
 fn of_rspamd(tree: &dyn Tree) -> Vec<SigningKey> {
     let files: Vec<(&str, String)> =
         rspamd::FILES.iter().filter_map(|file| Some((*file, text(tree, file)?))).collect();
-    let named = files.iter().flat_map(|(file, text)| rspamd::named(text).into_iter().map(move |key| (file, key)));
+    let named =
+        files.iter().flat_map(|(file, text)| rspamd::named(text).into_iter().map(move |key| (file, key)));
     let mut keys: Vec<SigningKey> = Vec::new();
     for (file, key) in named {
         // The same domain in a later file takes the place of all its keys in an earlier one.
@@ -209,7 +215,8 @@ fn of_rspamd(tree: &dyn Tree) -> Vec<SigningKey> {
         let table = format!("{file}:{}", key.line);
         keys.push(SigningKey { senders, table, ..key_at(tree, &key.domain, &key.selector, &key.path) });
     }
-    let by_name: Vec<SigningKey> = RSPAMD.iter().flat_map(|directory| by_name(tree, directory, &keys)).collect();
+    let by_name: Vec<SigningKey> =
+        RSPAMD.iter().flat_map(|directory| by_name(tree, directory, &keys)).collect();
     keys.extend(by_name);
     keys
 }

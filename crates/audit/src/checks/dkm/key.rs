@@ -47,27 +47,16 @@ fn dkm_002(server: &Server<'_>) -> Judged {
             )
             .cause(&*key.table)
             .seen(place, format!("RSA, {bits} bit"))
-            .remedy(renew(
-                server,
-                key,
-                "Make a longer key under a new selector, publish it, then sign with it.",
-            )),
+            .remedy(renew(key, "Make a longer key under a new selector, publish it, then sign with it.")),
         ))
     })
 }
 
 /// What makes and publishes a new key.
-fn renew(server: &Server<'_>, key: &SigningKey, advice: &str) -> Remedy {
-    let dms = server.facts.about.deployment == crate::facts::Deployment::DockerMailserver;
-    let command = if dms {
-        format!("setup config dkim keysize 2048 selector <new> domain {}", key.domain)
-    } else {
-        format!("opendkim-genkey -b 2048 -s <new> -d {}", key.domain)
-    };
+fn renew(key: &SigningKey, advice: &str) -> Remedy {
     Remedy::new(advice)
-        .add("DNS", &[&format!("<new>._domainkey.{}. IN TXT \"v=DKIM1; k=rsa; p=<key>\"", key.domain)])
-        .apply(command)
-        .prove(format!("opendkim-testkey -d {} -s <new> -vvv", key.domain))
+        .apply(format!("mailward harden dkim {} --renew", key.domain))
+        .prove(format!("mailward harden dkim {}", key.domain))
 }
 
 /// The record at a key's selector, if there is just one.
@@ -166,11 +155,7 @@ fn dkm_008(server: &Server<'_>) -> Judged {
             )
             .cause(&*key.table)
             .seen(&*key.place, format!("changed {days} days ago"))
-            .remedy(renew(
-                server,
-                key,
-                "Make a new key under a new selector; keep the old record for two weeks.",
-            )),
+            .remedy(renew(key, "Make a new key under a new selector; keep the old record for two weeks.")),
         ))
     })
 }
@@ -217,7 +202,7 @@ fn dkm_014(server: &Server<'_>) -> Judged {
                     place: other.table.clone(),
                     seen: format!("d={} s={}, the same key", other.domain, other.selector),
                 }))
-                .remedy(renew(server, key, "Make a key for each domain.")),
+                .remedy(renew(key, "Make a key for each domain.")),
         );
     }
     Ok(Outcome::of(findings, "every domain has a key of its own"))
@@ -260,11 +245,7 @@ fn dkm_018(server: &Server<'_>) -> Judged {
             .cause(&*key.place)
             .seen(&*key.place, why)
             .seen(format!("dig TXT {name}"), "the record's key is the public half of this private key")
-            .remedy(renew(
-                server,
-                key,
-                "Make a new key under a new selector, publish it, then sign with it.",
-            )),
+            .remedy(renew(key, "Make a new key under a new selector, publish it, then sign with it.")),
         ))
     })
 }

@@ -6,7 +6,7 @@ use super::{covers, each_used, record_name, restart};
 use crate::check::{not_applicable, pass};
 use crate::checks::dmr::aligned;
 use crate::checks::dns::{each_domain, untold};
-use crate::facts::{Deployment, Known};
+use crate::facts::Known;
 use crate::records::address::special;
 use crate::{Check, Evidence, Finding, Judged, Remedy, Server, Severity, Untold};
 
@@ -44,7 +44,7 @@ fn dkm_001(server: &Server<'_>) -> Judged {
         Ok(Some(
             Finding::new(Severity::High, domain, format!("mail of {domain} is not signed"))
                 .seen("tables of the signer", seen)
-                .remedy(sign(server, domain)),
+                .remedy(sign(domain)),
         ))
     })
 }
@@ -68,18 +68,9 @@ fn elsewhere(server: &Server<'_>) -> Result<(), Untold> {
     }
 }
 
-fn sign(server: &Server<'_>, domain: &str) -> Remedy {
-    let remedy = Remedy::new("Make a key, name it in the tables, publish it.");
-    if server.facts.about.deployment == Deployment::DockerMailserver {
-        return remedy
-            .apply(format!("setup config dkim domain {domain}"))
-            .prove(format!("dig +short TXT mail._domainkey.{domain}"));
-    }
-    remedy
-        .add("/etc/opendkim/KeyTable", &[&format!("mail._domainkey.{domain} {domain}:mail:/etc/opendkim/keys/{domain}/mail.private")])
-        .add("/etc/opendkim/SigningTable", &[&format!("*@{domain} mail._domainkey.{domain}")])
-        .apply(format!("opendkim-genkey -b 2048 -s mail -d {domain} -D /etc/opendkim/keys/{domain} && systemctl restart opendkim"))
-        .prove(format!("opendkim-testkey -d {domain} -s mail -vvv"))
+fn sign(domain: &str) -> Remedy {
+    let command = format!("mailward harden dkim {domain}");
+    Remedy::new("Make a key, publish it, then sign with it.").apply(&command).prove(command)
 }
 
 pub(super) static DKM_012: Check = Check {
@@ -217,7 +208,7 @@ fn dkm_015(server: &Server<'_>) -> Judged {
             )
             .cause(&*key.table)
             .seen(&*key.table, format!("d={} for {strangers}", key.domain))
-            .remedy(sign(server, strangers.split(", ").next().unwrap_or_default())),
+            .remedy(sign(strangers.split(", ").next().unwrap_or_default())),
         ))
     })
 }

@@ -136,7 +136,9 @@ pub fn plan(facts: &Facts, rotations: &[Rotation]) -> Plan {
         for change in &rotation.changes {
             match plan.steps.iter_mut().find(|step| step.change == *change) {
                 Some(step) => step.reasons.push(reason.clone()),
-                None => plan.steps.push(super::Step { change: change.clone(), reasons: vec![reason.clone()] }),
+                None => {
+                    plan.steps.push(super::Step { change: change.clone(), reasons: vec![reason.clone()] });
+                }
             }
         }
         if let Step::Publish { name, value, .. } = &rotation.step {
@@ -152,7 +154,9 @@ impl Rotation {
     fn reason(&self) -> Reason {
         let summary = match &self.step {
             Step::Make { why, .. } => format!("a new key for {}: {why}", self.domain),
-            Step::Switch { .. } => format!("the new key of {} is published, and signs from now on", self.domain),
+            Step::Switch { .. } => {
+                format!("the new key of {} is published, and signs from now on", self.domain)
+            }
             Step::Remove { .. } => format!("nobody needs the old key of {} any more", self.domain),
             _ => format!("the key of {}", self.domain),
         };
@@ -216,7 +220,8 @@ impl Signer {
                 Ok(milters.contains("11332") || milters.contains("rspamd"))
             }
             (false, false) => Err(Untold::NotApplicable(
-                "nothing here can sign mail: install opendkim (apt install opendkim), and type it again".to_owned(),
+                "nothing here can sign mail: install opendkim (apt install opendkim), and type it again"
+                    .to_owned(),
             )),
         }
     }
@@ -315,9 +320,10 @@ impl Looking<'_, '_> {
         }
         match (spare.next(), used.first()) {
             (Some(old), Some(current)) => Ok(self.going(old, current)),
-            (_, Some(current)) => {
-                Ok((Step::Rest { name: record_name(current), days: self.days_since(current.modified) }, vec![]))
-            }
+            (_, Some(current)) => Ok((
+                Step::Rest { name: record_name(current), days: self.days_since(current.modified) },
+                vec![],
+            )),
             (_, None) => Err(format!("nothing is known of the keys of {domain}")),
         }
     }
@@ -345,7 +351,8 @@ impl Looking<'_, '_> {
         let name = record_name(old);
         let dns = &self.server.facts.dns;
         let gone = |question: &str| {
-            dns.records("TXT", question).is_ok_and(|texts| texts.iter().all(|text| Record::read(text).key.is_none()))
+            dns.records("TXT", question)
+                .is_ok_and(|texts| texts.iter().all(|text| Record::read(text).key.is_none()))
         };
         if gone(&name) && self.servers(&name, &old.domain).iter().all(|(_, question)| gone(question)) {
             return (Step::Remove { name }, self.signer.remove(old));
@@ -363,7 +370,8 @@ impl Looking<'_, '_> {
     /// Whether the domain's mail is signed with another domain's key.
     fn signed_as(&self, domain: &str) -> Option<String> {
         let covers = |key: &&SigningKey| {
-            key.senders.iter().any(|sender| crate::checks::dkm::covers(sender, domain)) && key.domain != domain
+            key.senders.iter().any(|sender| crate::checks::dkm::covers(sender, domain))
+                && key.domain != domain
         };
         let other = self.keys.iter().find(covers)?;
         Some(format!(
@@ -392,9 +400,15 @@ impl Looking<'_, '_> {
         let plain = day(self.now(), &format!("{first}%Y%m%d"));
         let taken = |name: &String| {
             own.iter().any(|key| key.selector == *name)
-                || self.server.facts.dns.records("TXT", &format!("{name}._domainkey.{domain}")).is_ok_and(|all| !all.is_empty())
+                || self
+                    .server
+                    .facts
+                    .dns
+                    .records("TXT", &format!("{name}._domainkey.{domain}"))
+                    .is_ok_and(|all| !all.is_empty())
         };
-        let names = core::iter::once(plain.clone()).chain(('b'..='z').map(|letter| format!("{plain}{letter}")));
+        let names =
+            core::iter::once(plain.clone()).chain(('b'..='z').map(|letter| format!("{plain}{letter}")));
         names.into_iter().find(|name| !taken(name)).unwrap_or(plain)
     }
 
@@ -409,7 +423,8 @@ impl Looking<'_, '_> {
             }
             _ => false,
         };
-        let own = dns.records("TXT", name).map_err(|why| format!("{name} cannot be asked for: {}", why.why()))?;
+        let own =
+            dns.records("TXT", name).map_err(|why| format!("{name} cannot be asked for: {}", why.why()))?;
         let resolver = dns.resolver.known().map_or("the resolver", String::as_str);
         let mut missing: Vec<String> = (!is_there(own)).then(|| resolver.to_owned()).into_iter().collect();
         // A name server that does not answer us tells nothing; the resolver's own answer came from one that did.
@@ -451,10 +466,7 @@ fn day(seconds: i64, format: &str) -> String {
 
 /// A TXT record's data: strings of at most 255 octets (RFC 1035 3.3), which verifiers put together again (RFC 6376 3.6.2.2).
 fn strings(text: &str) -> String {
-    let pieces: Vec<String> = text
-        .as_bytes()
-        .chunks(255)
-        .map(|piece| format!("\"{}\"", String::from_utf8_lossy(piece)))
-        .collect();
+    let pieces: Vec<String> =
+        text.as_bytes().chunks(255).map(|piece| format!("\"{}\"", String::from_utf8_lossy(piece))).collect();
     pieces.join(" ")
 }

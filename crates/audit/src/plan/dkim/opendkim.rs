@@ -37,7 +37,8 @@ impl Tables {
             return Self::at(facts, folder, keys, signing);
         }
         let conf = facts.text(CONF).ok().flatten().unwrap_or_default();
-        let path = |name| setting(conf, name).map(|table| table.rsplit_once(':').map_or(table, |(_, path)| path));
+        let path =
+            |name| setting(conf, name).map(|table| table.rsplit_once(':').map_or(table, |(_, path)| path));
         if let (Some(keys), Some(signing)) = (path("KeyTable"), path("SigningTable")) {
             let folder = keys.rsplit_once('/').map_or("/etc/opendkim", |(folder, _)| folder).to_owned();
             let patterns = setting(conf, "SigningTable").is_some_and(|table| table.starts_with("refile:"));
@@ -101,7 +102,8 @@ impl Tables {
         if lines.is_empty() && !old.is_empty() && self.setup.is_empty() {
             return Err(format!("{} has no line for the key that signs for {domain}", self.signing));
         }
-        changes.extend(lines.iter().map(|line| Change::lines(&self.signing, &[line], &[&renamed(line, &name)])));
+        changes
+            .extend(lines.iter().map(|line| Change::lines(&self.signing, &[line], &[&renamed(line, &name)])));
         if lines.is_empty() {
             let pattern = if self.patterns { format!("*@{domain}") } else { domain.to_owned() };
             changes.push(Change::lines(&self.signing, &[], &[&format!("{pattern} {name}")]));
@@ -127,11 +129,11 @@ impl Tables {
 /// The value of a setting: the last that is not commented.
 fn setting<'a>(conf: &'a str, name: &str) -> Option<&'a str> {
     let lines = conf.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let values = lines.filter_map(|line| {
+    let mut values = lines.filter_map(|line| {
         let (key, value) = line.split_once(char::is_whitespace)?;
         key.eq_ignore_ascii_case(name).then(|| value.trim())
     });
-    values.last()
+    values.next_back()
 }
 
 /// Whom OpenDKIM becomes before it reads a key, and who alone may own it then (`RequireSafeKeys`).
@@ -165,7 +167,9 @@ fn set_up(server: &Server<'_>, conf: &str, tables: &Tables) -> Vec<Change> {
         Change::setting(CONF, "", "KeyTable", &tables.keys),
         Change::setting(CONF, "", "SigningTable", refile),
     ];
-    if let [Some(domains), Some(selector), Some(file)] = ["Domain", "Selector", "KeyFile"].map(|name| setting(conf, name)) {
+    if let [Some(domains), Some(selector), Some(file)] =
+        ["Domain", "Selector", "KeyFile"].map(|name| setting(conf, name))
+    {
         for domain in domains.split(',').map(str::trim).filter(|domain| domain.contains('.')) {
             let name = format!("{selector}._domainkey.{domain}");
             changes.push(Change::lines(&tables.keys, &[], &[&format!("{name} {domain}:{selector}:{file}")]));

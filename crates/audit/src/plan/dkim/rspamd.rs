@@ -60,7 +60,9 @@ fn domains<'e, 'a>(entries: &'e [Entry<'a>]) -> Vec<&'e Entry<'a>> {
 }
 
 fn keys_of(domain: &Entry<'_>, (selector, path): (&str, &str)) -> Vec<Signing> {
-    let text = |block: &[Entry<'_>], name| ucl::find(block, name).and_then(|entry| entry.value.text().map(str::to_owned));
+    let text = |block: &[Entry<'_>], name| {
+        ucl::find(block, name).and_then(|entry| entry.value.text().map(str::to_owned))
+    };
     let signing = |block: &[Entry<'_>]| {
         let selector = text(block, "selector").unwrap_or_else(|| selector.to_owned());
         let path = text(block, "path").unwrap_or_else(|| path.to_owned());
@@ -98,11 +100,20 @@ impl Config {
     }
 
     /// Where a new key goes, and whose it is.
-    pub(super) fn place(&self, domain: &str, selector: &str, algorithm: Algorithm) -> (String, Option<String>) {
+    pub(super) fn place(
+        &self,
+        domain: &str,
+        selector: &str,
+        algorithm: Algorithm,
+    ) -> (String, Option<String>) {
         let file = match (self.docker, algorithm) {
             (false, _) => format!("/var/lib/rspamd/dkim/{domain}.{selector}.key"),
-            (true, Algorithm::Rsa) => format!("{CONFIG}/rspamd/dkim/rsa-2048-{selector}-{domain}.private.txt"),
-            (true, Algorithm::Ed25519) => format!("{CONFIG}/rspamd/dkim/ed25519-{selector}-{domain}.private.txt"),
+            (true, Algorithm::Rsa) => {
+                format!("{CONFIG}/rspamd/dkim/rsa-2048-{selector}-{domain}.private.txt")
+            }
+            (true, Algorithm::Ed25519) => {
+                format!("{CONFIG}/rspamd/dkim/ed25519-{selector}-{domain}.private.txt")
+            }
         };
         (file, Some(USER.to_owned()))
     }
@@ -124,7 +135,11 @@ impl Config {
         keys.push((new.selector.clone(), new.place.clone()));
         let Some(block) = block else { return Ok(vec![self.added(&entries, domain, &keys)]) };
         let lines = self.lines_of(block).ok_or_else(|| {
-            format!("{}:{}: the block of {domain} shares its lines with others; give it lines of its own", self.file, block.lines.start() + 1)
+            format!(
+                "{}:{}: the block of {domain} shares its lines with others; give it lines of its own",
+                self.file,
+                block.lines.start() + 1
+            )
         })?;
         let indent = lines.first().map_or(0, |line| line.len() - line.trim_start().len());
         Ok(vec![lines_changed(self.file, &lines, &written(domain, &keys, indent))])
@@ -136,8 +151,10 @@ impl Config {
         let lines = all.get(block.lines.clone())?.to_vec();
         let first = lines.first()?.trim_start().trim_start_matches('"');
         let last = lines.last()?.trim();
-        let others = block.value.block().iter().any(|entry| !matches!(entry.name, "path" | "selector" | "selectors"));
-        (lines.len() > 1 && first.starts_with(block.name) && matches!(last, "}" | "};") && !others).then_some(lines)
+        let others =
+            block.value.block().iter().any(|entry| !matches!(entry.name, "path" | "selector" | "selectors"));
+        (lines.len() > 1 && first.starts_with(block.name) && matches!(last, "}" | "};") && !others)
+            .then_some(lines)
     }
 
     /// A block for a domain that has none.

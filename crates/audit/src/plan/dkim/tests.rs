@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::facts::{Answer, File, PublicKey};
-use crate::plan::edit::rewrite;
 use crate::plan::Layout;
+use crate::plan::edit::rewrite;
 
 const NOW: i64 = 1_795_305_600; // 2026-11-22
 
@@ -19,7 +19,8 @@ fn public(bits: usize, first: u8) -> String {
     modulus.resize(bits / 8 + 1, 0x5b);
     let pair = [number(&modulus), number(&[1, 0, 1])].concat();
     let key = sequence(&pair);
-    let algorithm = [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
+    let algorithm =
+        [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
     let mut string = vec![0x03];
     length(&mut string, key.len() + 1);
     string.push(0);
@@ -133,7 +134,11 @@ const ALL: [&str; 2] = ["", " @192.0.2.1"];
 fn tables(scene: &mut Scene, days: i64) {
     let line = "mail._domainkey.example.org example.org:mail:/etc/opendkim/keys/example.org/mail.private\n";
     scene.file("/etc/opendkim/KeyTable", line, NOW - 400 * DAY);
-    scene.file("/etc/opendkim/SigningTable", "*@example.net other\n*@example.org\tmail._domainkey.example.org\n", NOW - days * DAY);
+    scene.file(
+        "/etc/opendkim/SigningTable",
+        "*@example.net other\n*@example.org\tmail._domainkey.example.org\n",
+        NOW - days * DAY,
+    );
 }
 
 #[test]
@@ -146,7 +151,10 @@ fn a_key_goes_through_its_six_steps() {
     let (step, plan) = scene.step(true);
     assert_eq!(
         step,
-        Step::Make { name: "r20261122._domainkey.example.org".to_owned(), why: "you asked for it".to_owned() }
+        Step::Make {
+            name: "r20261122._domainkey.example.org".to_owned(),
+            why: "you asked for it".to_owned()
+        }
     );
     assert_eq!(
         plan.steps.first().unwrap().change,
@@ -218,7 +226,11 @@ fn short_and_old_keys_are_changed_and_unsigned_domains_get_one() {
     scene.key("r20261122", 2048, 0, false);
     scene.published("r20261122", &ALL, true);
     let (_, plan) = scene.step(false);
-    assert!(scene.after(&plan, "/etc/opendkim/SigningTable").ends_with("*@example.org\tr20261122._domainkey.example.org\n"));
+    assert!(
+        scene
+            .after(&plan, "/etc/opendkim/SigningTable")
+            .ends_with("*@example.org\tr20261122._domainkey.example.org\n")
+    );
 }
 
 #[test]
@@ -235,9 +247,15 @@ fn a_single_key_becomes_a_table() {
         "Socket local:/run/opendkim/opendkim.sock\nKeyTable /etc/dkimkeys/KeyTable\nSigningTable refile:/etc/dkimkeys/SigningTable\n"
     );
     let keys = scene.after(&plan, "/etc/dkimkeys/KeyTable");
-    assert_eq!(keys.lines().next(), Some("mail._domainkey.example.org example.org:mail:/etc/dkimkeys/mail.private"));
+    assert_eq!(
+        keys.lines().next(),
+        Some("mail._domainkey.example.org example.org:mail:/etc/dkimkeys/mail.private")
+    );
     assert_eq!(keys.lines().count(), 2, "the old key stays known: {keys}");
-    assert_eq!(scene.after(&plan, "/etc/dkimkeys/SigningTable"), "*@example.org r20261122._domainkey.example.org\n");
+    assert_eq!(
+        scene.after(&plan, "/etc/dkimkeys/SigningTable"),
+        "*@example.org r20261122._domainkey.example.org\n"
+    );
 }
 
 #[test]
@@ -255,8 +273,17 @@ fn rspamd_gets_another_block() {
     let (_, plan) = scene.step(false);
     let after = scene.after(&plan, path);
     let now = named(&after);
-    assert_eq!(now, [("example.net", "mail", "/b"), ("example.org", "r20261122", "/etc/opendkim/keys/example.org/r20261122.private")]);
-    assert!(after.starts_with("enabled = true;\ndomain {\n    example.net {\n        path = \"/b\";\n"), "{after}");
+    assert_eq!(
+        now,
+        [
+            ("example.net", "mail", "/b"),
+            ("example.org", "r20261122", "/etc/opendkim/keys/example.org/r20261122.private")
+        ]
+    );
+    assert!(
+        after.starts_with("enabled = true;\ndomain {\n    example.net {\n        path = \"/b\";\n"),
+        "{after}"
+    );
 
     // A file without a block, and none at all.
     for text in ["selector = \"dkim\";\n", ""] {
