@@ -10,6 +10,7 @@ mod firewall;
 mod guard;
 mod integrity;
 mod json;
+mod login;
 mod policy;
 mod record;
 mod setup;

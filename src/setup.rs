@@ -12,7 +12,7 @@ use mailward_gate::{Endpoint, Listen};
 
 use crate::cli::load;
 use crate::config::discover::{Host, protected_networks, specs};
-use crate::config::{Mode, Policy, Resolver, Settings};
+use crate::config::{Login, Mode, Policy, Resolver, Settings};
 use crate::guard::Setup;
 use crate::guard::gate::Plan;
 
@@ -27,7 +27,7 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
         socket_group: group(&settings.guard.socket_group)?,
         firewall: settings.firewall.enabled.then(|| settings.firewall.options.clone()),
         protect_operator: settings.never_ban.operator_session,
-        gate: settings.policy.enabled.then(|| gate(&settings.policy)),
+        gate: gate(&settings),
         integrity: settings.integrity.watch.then(|| settings.clone()),
         never: never_ban(&settings, &host),
         zone: settings.sources.zone().unwrap_or_else(TimeZone::system),
@@ -43,8 +43,26 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
     })
 }
 
-/// What the gate is to do.
-fn gate(settings: &Policy) -> Plan {
+/// What the gate is to do, where it has anything to do.
+fn gate(settings: &Settings) -> Option<Plan> {
+    let Settings { policy, login, guard, .. } = settings;
+    let listen = Listen {
+        login: login.listen.filter(|_| login.enabled).map(Endpoint::Tcp).into_iter().collect(),
+        ..if policy.enabled { policy_listen(policy) } else { Listen::default() }
+    };
+    let enforce = guard.mode == Mode::Enforce && login.mode == Mode::Enforce;
+    let plan = Plan { listen, policy: policy.settings.clone(), login: login_settings(login, enforce) };
+    (policy.enabled || login.enabled).then_some(plan)
+}
+
+/// How the login guard judges.
+pub(crate) fn login_settings(login: &Login, enforce: bool) -> mailward_gate::login::Settings {
+    let limits = login.limits.iter().cloned().collect();
+    mailward_gate::login::Settings { enforce, key: login.key.clone(), wait: login.wait, limits }
+}
+
+/// Where Postfix asks.
+fn policy_listen(settings: &Policy) -> Listen {
     let tcp = settings.listen.map(Endpoint::Tcp);
     // The folder of Postfix's private sockets keeps everybody else out; the sockets in it are open, as Postfix's own are. Where it is
     // not on this host, Postfix is in a container, and asks by TCP.
@@ -55,13 +73,12 @@ fn gate(settings: &Policy) -> Plan {
         Resolver::None => Vec::new(),
         Resolver::At(server) => vec![server],
     };
-    let listen = Listen {
+    Listen {
         policy: tcp.into_iter().chain(unix).collect(),
         resolvers,
         deadline: Duration::from_micros(settings.deadline.micros()),
         ..Listen::default()
-    };
-    Plan { listen, policy: settings.settings.clone() }
+    }
 }
 
 /// Where the daemon listens.

@@ -15,6 +15,7 @@ mod init;
 mod input;
 mod integrity;
 mod limits;
+mod login;
 mod parse;
 mod policy;
 mod remote;
@@ -101,6 +102,9 @@ enum Command {
     /// How much an account may send, and has sent.
     #[command(subcommand)]
     Limits(limits::Command),
+    /// What Dovecot is answered when it asks about logins, and why.
+    #[command(subcommand)]
+    Login(login::Command),
     /// The attacks in a log: what, from where, at whom, when, and what the rules would have done.
     Analyze(analyze::Args),
     /// Log lines into typed events, a JSON line each.
@@ -188,6 +192,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Policy(command) => policy::run(config, daemon, command),
         Command::Greylist(command) => greylist::run(config, daemon, command),
         Command::Limits(command) => limits::run(&daemon()?, command),
+        Command::Login(command) => login::run(config, daemon, command),
         Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),
         Command::Replay(args) => replay::run(config, args),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use mailward_audit::firewall::{Opening, Port};
+use mailward_decide::login::Limit;
 use mailward_decide::policy::PolicySettings;
 use mailward_decide::{Budget, Ladder};
 use mailward_detect::{Capacity, Patience, Rules};
@@ -30,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) integrity: Integrity,
     pub(crate) accounts: Accounts,
     pub(crate) policy: Policy,
+    pub(crate) login: Login,
     pub(crate) rules: Rules,
 }
 
@@ -306,6 +308,38 @@ impl Default for Policy {
             resolver: Resolver::System,
             deadline: Span::from_secs(2),
             settings: PolicySettings::default(),
+        }
+    }
+}
+
+/// `[login]`: how Dovecot is answered when it asks about logins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Login {
+    /// Whether it is answered at all.
+    pub(crate) enabled: bool,
+    /// Whether verdicts are told, or only counted.
+    pub(crate) mode: Mode,
+    /// Where, by TCP: Dovecot asks by nothing else.
+    pub(crate) listen: Option<SocketAddr>,
+    /// What whoever asks has to know.
+    pub(crate) key: String,
+    /// How long whoever is suspected waits.
+    pub(crate) wait: Span,
+    /// What single accounts are limited to.
+    pub(crate) limits: Vec<Limit>,
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            mode: Mode::Enforce,
+            // Where weakforced's examples have it.
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 4_001))),
+            key: String::new(),
+            // As weakforced's policy: no person minds it once, and a guesser pays it each time.
+            wait: Span::from_secs(3),
+            limits: Vec::new(),
         }
     }
 }

@@ -589,6 +589,39 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
         ],
     },
+    Section {
+        name: "login",
+        about: "The login guard: answers Dovecot when it asks about logins (auth policy): docs/in-path.md. What fills up is set in [rules].",
+        settings: &[
+            setting!(
+                "enabled",
+                login.enabled,
+                "Whether the daemon answers. Dovecot asks once auth_policy_server_url is set."
+            ),
+            setting!(
+                "mode",
+                login.mode,
+                "\"enforce\" refuses; \"dry-run\" lets everybody in, and counts what would be refused."
+            ),
+            setting!("listen", login.listen, "Where, by TCP, or \"none\". A change needs a restart."),
+            setting!(
+                "key",
+                login.key,
+                "What Dovecot has to send, in auth_policy_server_api_header or as the password in the URL; \"\" asks for nothing."
+            ),
+            setting!(
+                "wait",
+                login.wait,
+                0..=15,
+                "How long a login waits that is suspect, and not refused. Dovecot adds its own delay."
+            ),
+            setting!(
+                "limits",
+                login.limits,
+                "What accounts are limited to: [\"scanner@example.org only smtp from 192.0.2.0/24\"]. Protocols are imap, pop3, sieve, and smtp for all sending."
+            ),
+        ],
+    },
 ];
 
 /// What can be set of a rule, under `[rules.<id>]`.

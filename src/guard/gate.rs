@@ -3,7 +3,7 @@
 //! Where it cannot be opened, the guard goes on without: Postfix is told to go on by itself then (`default_action=DUNNO`).
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -11,19 +11,20 @@ use std::time::{Duration, Instant};
 
 use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Fingerprint, Secret, Seen, SeenChange, Sent, Taken};
-use mailward_detect::Detector;
-use mailward_gate::login::{Logins, Settings};
+use mailward_gate::login::{LoginEvent, Logins, Settings};
 use mailward_gate::{Changes, Gate, Listen, Outlets, Report, State, Stats};
 use mailward_model::{Account, Ban, Network, Span, Text, Timestamp};
 use mailward_source::Waker;
-use mailward_store::{AccountRow, InPath, InPathBatch, SeenRow};
+use mailward_store::{AccountRow, InPath, InPathBatch, SeenRow, Store};
 
-use super::{Setup, clock};
+use super::{Setup, clock, restore};
 
 /// The database of the gate's memory, in the folder of the state.
 pub(crate) const MEMORY: &str = "inpath.db";
 /// Reports that wait for the daemon; further ones stand in the statistics alone.
 const REPORTS: usize = 1_024;
+/// Batches of what the log told that wait for the gate.
+const BATCHES: usize = 256;
 /// How often what is too old is forgotten on the disk: a part of 256 of it each time.
 const FORGET: Duration = Duration::from_secs(60);
 /// How long until a commit that failed is tried again.
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) listen: Listen,
     /// What it answers Postfix.
     pub(crate) policy: PolicySettings,
+    /// What it answers Dovecot.
+    pub(crate) login: Settings,
 }
 
 /// The gate, or why there is none.
@@ -45,24 +48,25 @@ pub(super) struct Porter {
     gate: Option<Gate>,
     writer: Option<Writer>,
     reports: Option<Receiver<Report>>,
+    /// Batches of what the log told that are on their way.
+    under_way: Arc<AtomicUsize>,
     trouble: Option<String>,
 }
 
 impl Porter {
     /// Opens the gate, where one is wanted.
-    pub(super) fn open(setup: &Setup, bans: &Bans, waker: Waker) -> Self {
+    pub(super) fn open(setup: &Setup, bans: &Bans, store: &Store, waker: Waker) -> Self {
         let Some(plan) = &setup.gate else { return Self::default() };
-        Self::opened(plan, setup, bans, waker)
+        Self::opened(plan, setup, bans, store, waker)
             .unwrap_or_else(|error| Self { trouble: Some(format!("{error:#}")), ..Self::default() })
     }
 
-    fn opened(plan: &Plan, setup: &Setup, bans: &Bans, waker: Waker) -> anyhow::Result<Self> {
+    fn opened(plan: &Plan, setup: &Setup, bans: &Bans, store: &Store, waker: Waker) -> anyhow::Result<Self> {
+        let logins = Logins::new(plan.login.clone(), restore::logins(setup, store, clock())?);
         let mut store = InPath::open(&setup.state.join(MEMORY))?;
         let secret = Secret::new(store.secret(mailward_host::random::bytes()?)?);
         let mut policy = Policy::new(plan.policy.clone(), secret);
         recall(&store, &mut policy)?;
-        let detector = Detector::new(setup.rules.clone(), setup.patience, setup.capacity);
-        let logins = Logins::new(Settings::default(), detector);
         let state = State { bans: held(setup, bans), policy, logins, stats: Stats::default() };
         let (writer, keep) = Writer::start(store, plan.policy.greylist.memory)?;
         let (tell, reports) = sync_channel(REPORTS);
@@ -78,7 +82,7 @@ impl Porter {
             }),
         };
         let gate = Gate::open(&plan.listen, state, outlets)?;
-        Ok(Self { gate: Some(gate), writer: Some(writer), reports: Some(reports), trouble: None })
+        Ok(Self { gate: Some(gate), writer: Some(writer), reports: Some(reports), ..Self::default() })
     }
 
     /// Why there is no gate, or its memory is not written.
@@ -94,6 +98,28 @@ impl Porter {
     /// The gate, to ask.
     pub(super) const fn gate(&self) -> Option<&Gate> {
         self.gate.as_ref()
+    }
+
+    /// What the log told of logins. A gate that is far behind hears no more of it until it has caught up: bans reach it all the same.
+    pub(super) fn heard(&self, events: Vec<LoginEvent>) {
+        if events.is_empty() || self.under_way.load(Ordering::Relaxed) >= BATCHES {
+            return;
+        }
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        let under_way = Arc::clone(&self.under_way);
+        self.tell(move |state| {
+            events.iter().for_each(|event| state.logins.hear(&state.bans, event));
+            under_way.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+
+    /// What the store knows of logins, after a time in which the gate heard nothing of the log.
+    pub(super) fn learn(&self, setup: &Setup, store: &Store) {
+        if self.gate.is_some()
+            && let Ok(detector) = restore::logins(setup, store, clock())
+        {
+            self.tell(move |state| state.logins.learn(detector));
+        }
     }
 
     /// Whoever is banned in the kernel is refused here, too.
@@ -123,6 +149,7 @@ impl Porter {
         self.tell(move |state| {
             state.bans = bans;
             state.policy.set(plan.policy);
+            state.logins.set(plan.login);
         });
     }
 

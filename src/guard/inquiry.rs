@@ -1,8 +1,8 @@
-//! What commands ask of the gate, and order it: `/v1/policy` on the control socket.
+//! What commands ask of the gate, and order it: `/v1/policy` and `/v1/login` on the control socket.
 
 use mailward_decide::Fingerprint;
 use mailward_decide::policy::Exception;
-use mailward_gate::{Gate, GateError, Stats};
+use mailward_gate::{Gate, GateError, Latency, Stats};
 use mailward_model::{Account, Text};
 use mailward_store::InPath;
 use mailward_web::{Method, Request, Response};
@@ -58,13 +58,23 @@ impl Guard {
             (Method::Post, "/v1/policy/forget") => self.forget(gate, &order(request)?),
             (Method::Get, "/v1/policy/limits") => limits(gate, account(request)?),
             (Method::Delete, "/v1/policy/limits") => forgive(gate, account(request)?),
+            (Method::Get, "/v1/login") => {
+                let stats = asked_of(gate.ask(|state| state.stats.clone()))?;
+                Ok(Response::ok(logins(&stats)))
+            }
+            (Method::Get, "/v1/login/explain") => {
+                let (account, now) = (account(request)?, clock());
+                let known = account.clone();
+                let explained = asked_of(gate.ask(move |state| state.logins.explain(&known, now)))?;
+                document(&crate::login::Explained::of(&account, &explained))
+            }
             _ => Err(Response::error(404, "there is no such thing to ask for")),
         }
     }
 
     fn why_no_gate(&self) -> Response {
         let why = self.porter.trouble().unwrap_or_else(|| {
-            "Postfix is not answered here. To have it answered: [policy] enabled = true in mailward.toml, and systemctl restart mailward".into()
+            "neither Postfix nor Dovecot is answered here. To have them answered: [policy] or [login] enabled = true in mailward.toml, and systemctl restart mailward".into()
         });
         Response::error(409, &why)
     }
@@ -121,11 +131,24 @@ fn counts(stats: &Stats, seen: usize) -> Value {
     json!({
         "answers": answers,
         "questions": latency.count(),
-        "microseconds": { "half": latency.within(500), "99 of 100": latency.within(990), "999 of 1000": latency.within(999) },
+        "microseconds": quantiles(latency),
         "garbled": stats.garbled,
         "not_kept": stats.not_kept,
         "greylist": seen,
     })
+}
+
+fn logins(stats: &Stats) -> Value {
+    let answers: Vec<_> = stats
+        .login
+        .iter()
+        .map(|((verdict, ground), count)| json!({ "verdict": verdict, "ground": ground, "count": count }))
+        .collect();
+    json!({ "answers": answers, "questions": stats.login_latency.count(), "microseconds": quantiles(&stats.login_latency) })
+}
+
+fn quantiles(latency: &Latency) -> Value {
+    json!({ "half": latency.within(500), "99 of 100": latency.within(990), "999 of 1000": latency.within(999) })
 }
 
 fn explain(gate: &Gate, order: &ExplainOrder) -> Result<Response, Response> {

@@ -27,7 +27,7 @@ use anyhow::Context as _;
 use mailward_decide::{Bans, Cleared, NeverBan};
 use mailward_enforce::Monitor;
 use mailward_engine::{Effect, Engine, Now};
-use mailward_gate::Report;
+use mailward_gate::{LoginEvent, Report};
 use mailward_host::lock::Lock;
 use mailward_model::{Network, Span, Timestamp};
 use mailward_parse::split_lines;
@@ -160,7 +160,7 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
     signals::listen(sender.clone(), reader.waker())?;
     operator::follow(sender.clone(), reader.waker());
     let watch = integrity::Watch::start(setup.watched(), sender.clone(), reader.waker());
-    let porter = gate::Porter::open(&setup, engine.bans(), reader.waker());
+    let porter = gate::Porter::open(&setup, engine.bans(), keeper.store(), reader.waker());
     let server = control::serve(&setup, sender, reader.waker())?;
     keeper.commit(now, true);
     let mut guard = Guard {
@@ -200,7 +200,7 @@ impl Guard {
         while !self.stopping {
             match reader.next(Some(self.patience()))? {
                 Next::Batch(batch) => self.lines(&batch),
-                Next::Idle => self.live = true,
+                Next::Idle => self.come_alive(),
                 Next::Woken => {}
                 Next::Ended => self.stopping = true,
             }
@@ -213,20 +213,31 @@ impl Guard {
         Ok(())
     }
 
+    /// Lines come as they are written from now on.
+    fn come_alive(&mut self) {
+        if !std::mem::replace(&mut self.live, true) {
+            self.porter.learn(&self.setup, self.keeper.store());
+        }
+    }
+
     /// Judges a batch of lines, bans, commits, announces.
     fn lines(&mut self, batch: &Batch<'_>) {
         let now = clock();
         let log = self.number_of(batch.source);
         let when = if self.live { Now::Clock(now) } else { Now::Logged };
-        let mut bans = Vec::new();
+        let (mut bans, mut logins) = (Vec::new(), Vec::new());
+        let is_asked = self.live && self.porter.gate().is_some();
         for line in split_lines(batch.lines) {
-            let seen = self.engine.step(log, line, when, &mut self.effects);
+            let seen = self.engine.watch(log, line, when, &mut self.effects, |event| {
+                logins.extend(is_asked.then(|| LoginEvent::of(event)).flatten());
+            });
             self.keeper.seen(seen);
             self.stats.seen(log, seen);
             if !self.effects.is_empty() {
                 self.record(line, &mut bans);
             }
         }
+        self.porter.heard(logins);
         self.enforce(&bans, now);
         self.stats.decided(log, now, self.live);
         self.keeper.cursor(batch.source, batch.cursor.clone());
@@ -301,18 +312,29 @@ impl Guard {
 
     /// What was decided at the gate is recorded and told as what was decided of a line.
     fn hear_of_the_gate(&mut self) {
+        let now = clock();
+        let mut waiting = Vec::new();
         for report in self.porter.reports() {
             match report {
                 Report::Signal(signal) => self.effects.push(Effect::Signal(signal)),
                 Report::Alert(text) => self.voice.say(&text),
-                // Dovecot is not answered yet.
-                Report::Refusal(..) => {}
+                Report::Refusal(event, keep) => {
+                    self.engine.take(&event.event(), Now::Clock(now), &mut self.effects);
+                    waiting.extend(keep);
+                }
             }
         }
-        if !self.effects.is_empty() {
-            self.record(b"", &mut Vec::new());
-            if self.keeper.commit(clock(), true) {
-                self.announce();
+        if self.effects.is_empty() {
+            return;
+        }
+        let mut bans = Vec::new();
+        self.record(b"", &mut bans);
+        self.enforce(&bans, now);
+        if self.keeper.commit(clock(), true) {
+            self.announce();
+            // Who does not wait any more has gone on without it.
+            for kept in waiting {
+                let _ = kept.send(());
             }
         }
     }
@@ -335,6 +357,7 @@ impl Guard {
                 self.sources.clear();
                 self.watch.settings(self.setup.watched());
                 self.porter.renew(&self.setup, self.engine.bans());
+                self.porter.learn(&self.setup, self.keeper.store());
                 self.mend();
                 self.voice.say("configuration read again");
             }

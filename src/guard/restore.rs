@@ -3,7 +3,7 @@
 use mailward_decide::{Bans, Protection};
 use mailward_detect::{Detector, Login};
 use mailward_engine::Engine;
-use mailward_model::{Origin, Span, Timestamp};
+use mailward_model::{Offence, OffenceKind, Origin, Span, Timestamp};
 use mailward_parse::Context;
 use mailward_store::{BanFilter, Store, StoreError};
 
@@ -42,8 +42,22 @@ pub(super) fn bans(setup: &Setup, store: &Store, now: Timestamp) -> Result<Bans,
     Ok(bans)
 }
 
+/// What the store knows of logins, for the login guard.
+pub(super) fn logins(setup: &Setup, store: &Store, now: Timestamp) -> Result<Detector, StoreError> {
+    restored(setup, store, now, |offence| offence.kind == OffenceKind::AuthFailure)
+}
+
 /// The windows, filled again; logins first, because they tell with how much patience an offence is judged.
 pub(super) fn detector(setup: &Setup, store: &Store, now: Timestamp) -> Result<Detector, StoreError> {
+    restored(setup, store, now, |_| true)
+}
+
+fn restored(
+    setup: &Setup,
+    store: &Store,
+    now: Timestamp,
+    counts: impl Fn(&Offence) -> bool,
+) -> Result<Detector, StoreError> {
     let mut detector = Detector::new(setup.rules.clone(), setup.patience, setup.capacity);
     store.logins_since(now.minus(setup.patience.memory), |past| {
         let login = Login { time: past.last, account: past.account.clone(), address: past.address };
@@ -51,7 +65,9 @@ pub(super) fn detector(setup: &Setup, store: &Store, now: Timestamp) -> Result<D
     })?;
     let longest = setup.rules.0.iter().map(|rule| rule.window).max().unwrap_or(OFFENCES);
     store.offences_since(now.minus(longest.max(Span::from_days(7))), |offence| {
-        detector.restore_offence(offence);
+        if counts(offence) {
+            detector.restore_offence(offence);
+        }
     })?;
     Ok(detector)
 }

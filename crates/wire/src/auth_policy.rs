@@ -175,6 +175,20 @@ impl<'a> Command<'a> {
     }
 }
 
+impl<'a> Command<'a> {
+    /// The question, or the report, of a body alone: a report has `success`.
+    ///
+    /// # Errors
+    /// [`CommandError`] says what is wrong with it.
+    pub fn of_body(body: &'a [u8]) -> Result<Self, CommandError> {
+        if body::has_end(body)? {
+            Ok(Self::Report(body::report(body)?))
+        } else {
+            Ok(Self::Allow(body::object(body)?))
+        }
+    }
+}
+
 /// The name of the command in a target: `/?command=allow`, `/any/prefix?x=y&command=allow`, `/command/allow`. To a URL
 /// that ends in `&` Dovecot appends `command=allow` without a question mark.
 fn name(target: &str) -> &str {

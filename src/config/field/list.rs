@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use mailward_audit::firewall::{Opening, Port};
 use mailward_decide::lists::DnsList;
+use mailward_decide::login::Limit;
 use mailward_decide::policy::Exception;
 use mailward_model::{Network, Span};
 use toml::de::DeValue;
@@ -86,6 +87,7 @@ lists!(
     Port = "a list of ports such as [\"tcp/111\", \"udp/111\"]",
     InterfaceName = "a list of interfaces such as [\"wg0\"]",
     Exception = "a list of exceptions such as [\"greylist for client 192.0.2.0/24\"]",
+    Limit = "a list of limits such as [\"scanner@example.org only smtp\"]",
     DnsList = "a list of lists such as [\"zen.spamhaus.org=127.0.0.[2..11]*8\"]"
 );
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use mailward_decide::lists::DnsList;
+use mailward_decide::login::Limit;
 use mailward_decide::policy::{Exception, Mode};
 use mailward_decide::{Clients, Quota};
 
@@ -84,7 +85,7 @@ macro_rules! told {
                     wrong(key, &Self::valid(), value, None, mistakes);
                     return None;
                 };
-                text.parse().map_err(|why: String| mistakes.add(value.span(), why, "")).ok()
+                text.parse::<Self>().map_err(|why| mistakes.add(value.span(), why.to_string(), "")).ok()
             }
 
             fn show(&self) -> String {
@@ -96,5 +97,6 @@ macro_rules! told {
 
 told!(
     Exception = "an exception such as \"greylist for client 192.0.2.0/24\"",
+    Limit = "a limit such as \"scanner@example.org only smtp\"",
     DnsList = "a list such as \"zen.spamhaus.org=127.0.0.[2..11]*8\""
 );

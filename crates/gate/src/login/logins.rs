@@ -115,7 +115,7 @@ impl Logins {
     }
 
     /// Whether a login may go on.
-    pub(super) fn allow(&mut self, bans: &Bans, attempt: &Attempt<'_>, now: Timestamp) -> Judgement {
+    pub fn allow(&mut self, bans: &Bans, attempt: &Attempt<'_>, now: Timestamp) -> Judgement {
         let password_was_right = self.pending.asked(self.question(attempt), now);
         let judgement = self.judge(bans, attempt, password_was_right, now);
         if judgement.verdict != Verdict::Pass {
@@ -180,12 +180,7 @@ impl Logins {
     }
 
     /// Takes in how a login ended. Gives what the daemon is to hear of it, and whether somebody is locked out by now.
-    pub(super) fn report(
-        &mut self,
-        bans: &Bans,
-        report: &Report<'_>,
-        now: Timestamp,
-    ) -> Option<(LoginEvent, bool)> {
+    pub fn report(&mut self, bans: &Bans, report: &Report<'_>, now: Timestamp) -> Option<(LoginEvent, bool)> {
         self.pending.answered(self.question(&report.attempt));
         let event = event(report, now)?;
         self.hear(bans, &event);

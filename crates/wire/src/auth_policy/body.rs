@@ -34,6 +34,15 @@ struct End {
     fail_type: Failure,
 }
 
+/// Whether a body tells how a login ended.
+pub(super) fn has_end(body: &[u8]) -> Result<bool, CommandError> {
+    #[derive(Deserialize)]
+    struct Ended {
+        success: Option<bool>,
+    }
+    object(body).map(|ended: Ended| ended.success.is_some())
+}
+
 pub(super) fn report(body: &[u8]) -> Result<Report<'_>, CommandError> {
     // Read twice instead of with `flatten`, which makes a tree of all values first.
     let attempt: Attempt<'_> = object(body)?;
