@@ -322,7 +322,7 @@ pub(crate) struct Login {
     /// Where, by TCP: Dovecot asks by nothing else.
     pub(crate) listen: Option<SocketAddr>,
     /// What whoever asks has to know.
-    pub(crate) key: String,
+    pub(crate) key: Option<String>,
     /// How long whoever is suspected waits.
     pub(crate) wait: Span,
     /// What single accounts are limited to.
@@ -336,7 +336,7 @@ impl Default for Login {
             mode: Mode::Enforce,
             // Where weakforced's examples have it.
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 4_001))),
-            key: String::new(),
+            key: None,
             // As weakforced's policy: no person minds it once, and a guesser pays it each time.
             wait: Span::from_secs(3),
             limits: Vec::new(),

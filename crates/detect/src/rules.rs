@@ -515,7 +515,7 @@ pub const RULES: &[Rule] = &[
             OffenceKind::AuthFailure,
             "A right password that was refused",
             "Somebody at a strange place who guessed at other accounts, or at one under attack, has the right password. The \
-             login guard refused him; the password has to be changed.",
+             login guard refused him; give the account a new password.",
         )
     },
     Rule {

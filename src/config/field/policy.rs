@@ -68,6 +68,7 @@ macro_rules! or_none {
 }
 
 or_none!(
+    String = "a text", |text: &str| Some(text.to_owned());
     Quota = "a limit such as \"100/1h\" or \"60/1h burst 25\"", Quota::parse;
     SocketAddr = "an address and port such as \"127.0.0.1:10023\"", |text: &str| text.parse().ok()
 );
