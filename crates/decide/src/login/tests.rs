@@ -1,3 +1,5 @@
+//! One ground at a time, and their order.
+
 use mailward_model::Account;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Conversations as they were captured, and what others send.
+
 use proptest::prelude::*;
 
 use mailward_model::Timestamp;
