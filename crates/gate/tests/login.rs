@@ -1,5 +1,10 @@
 //! The login guard over its socket: conversations as Dovecot has them.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -47,8 +52,7 @@ fn open(key: &str) -> Open {
         logins: Logins::new(settings, detector),
         stats: Stats::default(),
     };
-    let listen =
-        Listen { login: vec![Endpoint::Tcp(address)], ..Listen::default() };
+    let listen = Listen { login: vec![Endpoint::Tcp(address)], ..Listen::default() };
     Open { gate: Gate::open(&listen, state, outlets).unwrap(), address, reports }
 }
 
@@ -221,6 +225,22 @@ fn a_right_password_after_guesses_at_others_is_refused_and_told() {
         stolen.map(|signal| (signal.rule.0, signal.subject.to_string())),
         Some(("password-stolen", BOB.user.to_owned()))
     );
+}
+
+#[test]
+fn a_disk_that_stands_still_holds_nobody_up() {
+    let open = open("");
+    let mut dovecot = Dovecot::of(&open);
+    // Nobody ever says that a lockout is on the disk: the reports wait in the channel with those who would.
+    for last in 1..=50 {
+        let guesser = format!("198.51.{last}.7");
+        for password in ["0001", "0002", "0003", "0004"] {
+            let user = format!("{last}@example.org");
+            dovecot.fails(&Tried { user: &user, password, address: &guesser, protocol: "imap" });
+        }
+    }
+    let stats = open.gate.ask(|state| state.stats.clone()).unwrap();
+    assert_eq!(stats.login.get(&("refuse", "guesser")), Some(&50));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod apply;
 mod dkim;
 mod history;
+mod in_path;
 mod plan;
 mod show;
 mod undo;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     History(history::Args),
     /// Make and change DKIM keys, a step at a time: make, publish, sign, wait, withdraw, remove.
     Dkim(dkim::Args),
+    /// Have Dovecot ask the login guard before it lets somebody in; `harden undo` takes it back.
+    InPath(in_path::Args),
 }
 
 /// Runs a subcommand.
@@ -44,6 +47,7 @@ pub(crate) fn run(config: Option<&Path>, command: &Command) -> anyhow::Result<Ou
         Command::Undo(args) => undo::run(config, args),
         Command::History(args) => history::run(config, args),
         Command::Dkim(args) => dkim::run(config, args),
+        Command::InPath(args) => in_path::run(config, args),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod dkim;
 pub mod edit;
 mod foretell;
 mod harden;
+pub mod in_path;
 mod layout;
 pub(crate) mod list;
 mod shown;
