@@ -115,7 +115,8 @@ fn unkept(tried: &Tried<'_>, files: &[&Trial], before: &Settings, after: &Settin
     for (name, value) in asked {
         // What is not shown is what it is by default, and Dovecot would have refused a name that it does not know.
         let (Some(value), Some(is)) = (value, after.get(&name)) else { continue };
-        if !value.contains('$') && !means(value, is) {
+        // `doveconf` keeps secrets to itself: `# hidden, use -P to show it`.
+        if !value.contains('$') && !is.starts_with("# hidden") && !means(value, is) {
             complaints.push(whole(format!(
                 "{name} would be `{is}` and not `{value}`; a later file says something else"
             )));
