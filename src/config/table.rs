@@ -607,7 +607,7 @@ pub(super) const SECTIONS: &[Section] = &[
             setting!(
                 "key",
                 login.key,
-                "What Dovecot has to send, in auth_policy_server_api_header or as the password in the URL; or \"none\"."
+                "What Dovecot has to send, in auth_policy_server_api_header or as the password in the URL; or \"none\". Without one, nobody changes lists by it."
             ),
             setting!(
                 "wait",

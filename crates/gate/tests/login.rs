@@ -22,6 +22,7 @@ struct Open {
     gate: Gate,
     address: SocketAddr,
     reports: Receiver<Report>,
+    key: &'static str,
 }
 
 const HOME: &str = "203.0.113.10";
@@ -31,7 +32,7 @@ fn now() -> Timestamp {
     Timestamp::from_micros(since.as_micros() as i64)
 }
 
-fn open(key: &str) -> Open {
+fn open(key: &'static str) -> Open {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (tell, reports) = channel();
     let outlets =
@@ -53,7 +54,7 @@ fn open(key: &str) -> Open {
         stats: Stats::default(),
     };
     let listen = Listen { login: vec![Endpoint::Tcp(address)], ..Listen::default() };
-    Open { gate: Gate::open(&listen, state, outlets).unwrap(), address, reports }
+    Open { gate: Gate::open(&listen, state, outlets).unwrap(), address, reports, key }
 }
 
 /// One answer: head, and as much as it says.
@@ -72,18 +73,20 @@ fn answer(stream: &mut TcpStream) -> String {
 }
 
 /// A mail server's connection.
-struct Dovecot(TcpStream);
+struct Dovecot(TcpStream, &'static str);
 
 impl Dovecot {
     fn of(open: &Open) -> Self {
         let stream = TcpStream::connect(open.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self(stream)
+        Self(stream, open.key)
     }
 
     fn ask(&mut self, command: &str, body: &str) -> String {
         let length = body.len();
-        let request = format!("POST /?command={command} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}");
+        let key = self.1;
+        let head = format!("POST /?command={command} HTTP/1.1\r\nX-API-Key: {key}\r\n");
+        let request = format!("{head}Content-Length: {length}\r\n\r\n{body}");
         self.0.write_all(request.as_bytes()).unwrap();
         answer(&mut self.0)
     }
@@ -245,7 +248,7 @@ fn a_disk_that_stands_still_holds_nobody_up() {
 
 #[test]
 fn limits_lists_and_programs_on_this_host() {
-    let open = open("");
+    let open = open("a secret");
     let mut dovecot = Dovecot::of(&open);
     let scanner = Tried { user: "Scanner@example.org", ..BOB };
     assert_eq!(dovecot.succeeds(&scanner), (-1, -1));
@@ -268,7 +271,7 @@ fn limits_lists_and_programs_on_this_host() {
 
 #[test]
 fn a_reset_forgets() {
-    let open = open("");
+    let open = open("a secret");
     let mut dovecot = Dovecot::of(&open);
     let guess = |dovecot: &mut Dovecot| {
         ["0001", "0002", "0003", "0004"].map(|password| dovecot.fails(&Tried { password, ..BOB }))
@@ -279,9 +282,20 @@ fn a_reset_forgets() {
 }
 
 #[test]
+fn without_a_key_no_program_of_this_host_changes_lists() {
+    let open = open("");
+    let mut dovecot = Dovecot::of(&open);
+    for command in ["addWLEntry", "delBLEntry", "reset"] {
+        let answer = dovecot.ask(command, r#"{"ip":"198.51.100.7","login":"bob@example.org"}"#);
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
+    assert!(dovecot.ask("ping", "").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
 fn who_does_not_know_the_key_is_not_answered() {
     let open = open("a secret");
-    let mut dovecot = Dovecot::of(&open);
+    let mut dovecot = Dovecot(TcpStream::connect(open.address).unwrap(), "no secret");
     assert!(dovecot.ask("allow", "{}").starts_with("HTTP/1.1 401 "));
     dovecot.0.write_all(b"GET /?command=ping HTTP/1.1\r\nX-API-Key: a secret\r\n\r\n").unwrap();
     assert!(answer(&mut dovecot.0).starts_with("HTTP/1.1 200 "));

@@ -98,6 +98,11 @@ impl Logins {
         self.settings = settings;
     }
 
+    /// Whether there is a key that whoever asks has to know.
+    pub(super) const fn has_key(&self) -> bool {
+        !self.settings.key.is_empty()
+    }
+
     /// Takes over what the daemon knows by now.
     pub fn learn(&mut self, detector: Detector) {
         self.detector = detector;

@@ -78,6 +78,11 @@ impl Desk {
                 (self.tell)(Report::Refusal(event, keep));
                 return kept;
             }
+            // Any program of this host comes this far; it must not put itself on the allow list.
+            Ok(other) if !logins.has_key() && other != Command::Ping => {
+                let why = "only with a key: set [login] key in mailward.toml, and send it in X-API-Key";
+                Answer::Failed(403, why.to_owned()).write(stays, out);
+            }
             Ok(other) => logins.manage(other, now).write(stays, out),
             Err(error) => Answer::from(error).write(stays, out),
         }

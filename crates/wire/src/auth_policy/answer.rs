@@ -138,6 +138,7 @@ const fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         413 => "Content Too Large",
         501 => "Not Implemented",
