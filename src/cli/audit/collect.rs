@@ -95,9 +95,21 @@ pub(in crate::cli) fn collect(
     scope: &Scope,
 ) -> anyhow::Result<(Facts, Option<AttackReport>)> {
     let bar = spinner();
+    let collected = collect_telling(config, settings, scope, &bar);
+    bar.finish_and_clear();
+    collected
+}
+
+/// The same; a bar hears what is being done.
+pub(in crate::cli) fn collect_telling(
+    config: Option<&Path>,
+    settings: &Settings,
+    scope: &Scope,
+    bar: &ProgressBar,
+) -> anyhow::Result<(Facts, Option<AttackReport>)> {
     let resolver = resolver(settings, scope)?;
     let (mut facts, attacks) = match scope.remote.as_slice() {
-        [] => local(config, settings, scope, &bar)?,
+        [] => local(config, settings, scope, bar)?,
         hosts => (outside(hosts, scope), None),
     };
     facts.reports = match scope.reports.as_ref().or(settings.audit.reports.as_ref()) {
@@ -105,9 +117,8 @@ pub(in crate::cli) fn collect(
         None => Known::Absent,
     };
     if !scope.offline {
-        network(&mut facts, settings, scope, resolver, &bar)?;
+        network(&mut facts, settings, scope, resolver, bar)?;
     }
-    bar.finish_and_clear();
     Ok((facts, attacks))
 }
 

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use mailward_apply::{Prepared, apply, diffs, tried};
 use mailward_audit::plan::{Layout, Plan, Reason, Step};
 use mailward_probe::Mask;
@@ -13,7 +11,7 @@ use mailward_probe::Mask;
 use super::plan::{Made, Making};
 use super::witness::Outside;
 use super::{Ground, say, show};
-use crate::cli::audit::collect;
+use crate::cli::audit::{collect, spinner};
 use crate::cli::{Format, Outcome, Usage};
 
 /// Options of `harden apply`.
@@ -65,7 +63,7 @@ pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
         say("nothing was changed");
         return Ok(Outcome::Findings);
     }
-    let bar = steps();
+    let bar = spinner();
     let witness = Outside::new(config, &ground, &args.making.scope, &made)?;
     let done = ground.with_site(|site| {
         apply(&history, &made.prepared, site, &witness, &|step| bar.set_message(step.to_owned()))
@@ -154,14 +152,4 @@ fn asked(question: &str) -> anyhow::Result<Option<String>> {
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer)?;
     Ok((read > 0).then(|| answer.trim().to_owned()))
-}
-
-/// What is being done, on a terminal; nothing in a pipe.
-pub(super) fn steps() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }

@@ -8,11 +8,11 @@ use mailward_apply::{Prepared, apply, tried};
 use mailward_audit::plan::Layout;
 use mailward_audit::plan::in_path::{Hindrance, LoginGuard, login_guard};
 
-use super::apply::{agreed, steps};
+use super::apply::agreed;
 use super::plan::Made;
 use super::witness::Outside;
 use super::{Ground, say, show};
-use crate::cli::audit::collect;
+use crate::cli::audit::{collect, spinner};
 use crate::cli::{Format, Outcome, Usage};
 
 /// Options of `harden in-path`.
@@ -58,7 +58,7 @@ pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
         say("nothing was changed");
         return Ok(Outcome::Findings);
     }
-    let bar = steps();
+    let bar = spinner();
     let witness = Outside::new(config, &ground, &args.scope, &made)?;
     let done = ground.with_site(|site| {
         apply(&history, &made.prepared, site, &witness, &|step| bar.set_message(step.to_owned()))

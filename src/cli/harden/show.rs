@@ -50,9 +50,10 @@ fn lines(plan: &Plan, diffs: &[Diff]) -> Vec<String> {
     titled(
         &mut all,
         "To be decided by you:",
-        plan.by_hand
-            .iter()
-            .map(|hand| format!("{}: {} {}", named(&hand.reason), hand.reason.summary, hand.advice)),
+        plan.by_hand.iter().map(|hand| {
+            let summary = hand.reason.summary.trim_end_matches('.');
+            format!("{}: {summary}. {}", named(&hand.reason), hand.advice)
+        }),
     );
     all.push(String::new());
     all.push(match diffs.len() {

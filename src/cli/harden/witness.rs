@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use indicatif::ProgressBar;
 use mailward_apply::Witness;
 use mailward_audit::plan::{Change, Layout, Plan, Reason, foretold};
 use mailward_audit::postfix::elements;
@@ -72,7 +73,9 @@ impl Witness for Outside<'_> {
     }
 
     fn left(&self, reasons: &[Reason]) -> Result<Vec<Reason>, String> {
-        let facts = collect::collect(self.config, &self.ground.settings, self.scope);
+        // What is being done is told already.
+        let bar = ProgressBar::hidden();
+        let facts = collect::collect_telling(self.config, &self.ground.settings, self.scope, &bar);
         let facts = facts.map_err(|error| error.to_string())?.0;
         let asked: BTreeSet<&str> = reasons.iter().map(|reason| reason.check.as_str()).collect();
         let now = judge(&facts, |check| asked.contains(check.id));

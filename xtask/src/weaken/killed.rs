@@ -70,7 +70,7 @@ fn apply(host: &Host<'_>, how: &[&str]) -> Result<(Option<i32>, String, String)>
 fn killed(host: &Host<'_>, call: &str, n: usize) -> Result<Vec<String>> {
     let before = files(host)?;
     let inject = format!("inject={call}:signal=KILL:when={n}");
-    let (status, out, _) = apply(host, &["-e", "trace=none", "-e", &inject])?;
+    let (status, out, _) = apply(host, &["-o", "/dev/null", "-e", &inject])?;
     ensure!(status != Some(0), "{call} {n} did not end the plan: {out}");
     let mended = host.harden(&["history"])?;
     let newest = mended.lines().next().context("no plan in the history")?;

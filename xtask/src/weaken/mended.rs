@@ -185,9 +185,6 @@ fn people(when: &str, host: &Host<'_>) -> Result<Vec<String>> {
         .map(|step| format!("{when}: {}: {}", step.what, step.failure.clone().unwrap_or_default()))
         .collect();
     let took: f64 = report.steps.iter().map(|step| step.seconds).sum();
-    for step in report.steps.iter().filter(|s| s.seconds > 4.0) {
-        println!("   DEBUG {} {:.1}", step.what, step.seconds);
-    }
     println!("honest users {when}: {} steps in {took:.0} s, {} failed", report.steps.len(), failed.len());
     failed.iter().for_each(|line| println!("      {line}"));
     Ok(failed)
