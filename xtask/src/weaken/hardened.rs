@@ -172,6 +172,7 @@ pub(super) enum Logins {
 
 /// Hardens the host, and tells its daemons.
 pub(super) fn harden(host: &Host<'_>, logins: Logins) -> Result<()> {
+    without_filters(host)?;
     for act in HARDENING.iter().copied().flatten() {
         act.perform(host)?;
     }
@@ -181,6 +182,17 @@ pub(super) fn harden(host: &Host<'_>, logins: Logins) -> Result<()> {
     }
     trust_the_authority(host)?;
     host.reload(super::host::Look::Ports)
+}
+
+/// What this machine may have installed, and the lab does not run.
+fn without_filters(host: &Host<'_>) -> Result<()> {
+    for name in ["amavis", "opendkim", "opendmarc", "rspamd", "spamassassin"] {
+        match std::fs::remove_dir_all(host.file(&format!("/etc/{name}"))?) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Each login owns its own address.
