@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use mailward_lab::legit::{self, Report};
 use mailward_lab::topology::Place;
 use serde_json::Value;
@@ -46,8 +47,8 @@ pub(super) fn judged(host: &Host<'_>, plants: &[Plant], least: usize, kills: usi
     if found.len() - left.len() < least {
         wrong.push(format!("{} weaknesses were mended, and not {least}", found.len() - left.len()));
     }
-    wrong.extend(people("after", host)?);
-    wrong.extend(again(host)?);
+    let (again, hindered) = at_work("after", host, || again(host))?;
+    wrong.extend(again.into_iter().chain(hindered));
     let begin = Instant::now();
     let undone = host.harden(&["undo"])?;
     println!("harden undo took {:.1} s: {}", begin.elapsed().as_secs_f64(), undone.trim());
@@ -153,14 +154,11 @@ fn of(seen: &Seen, id: &str) -> String {
 /// One plan, while people work.
 fn mended(host: &Host<'_>) -> Result<Vec<String>> {
     let begin = Instant::now();
-    let (applied, during) = std::thread::scope(|scope| {
-        let people = scope.spawn(|| people("during", host));
-        let applied = host.harden(&["apply", "--yes", "--format", "json"]);
-        (applied.map(|said| (said, begin.elapsed())), people.join())
-    });
-    let (said, took) = applied?;
+    let ((said, took), mut wrong) = at_work("during", host, || {
+        let said = host.harden(&["apply", "--yes", "--format", "json"])?;
+        Ok((said, begin.elapsed()))
+    })?;
     println!("harden apply took {:.1} s", took.as_secs_f64());
-    let mut wrong = during.map_err(|_| anyhow::anyhow!("the honest users panicked"))??;
     let done: Value = serde_json::from_str(&said).context("what was applied, in JSON")?;
     let changed = done.get("changed").and_then(Value::as_array).context("no files were changed")?;
     let names = changed.iter().filter_map(Value::as_str);
@@ -168,6 +166,16 @@ fn mended(host: &Host<'_>) -> Result<Vec<String>> {
     wrong.extend(unseen.map(|name| format!("the plan changed {name}, which is not compared")));
     println!("{} files changed", changed.len());
     Ok(wrong)
+}
+
+/// Does something while people work; whom of them it hindered.
+fn at_work<T>(when: &str, host: &Host<'_>, work: impl FnOnce() -> Result<T>) -> Result<(T, Vec<String>)> {
+    thread::scope(|scope| {
+        let people = scope.spawn(|| people(when, host));
+        let done = work();
+        let hindered = people.join().map_err(|_| anyhow!("the honest users panicked"))?;
+        Ok((done?, hindered?))
+    })
 }
 
 /// A plan on the hardened host is empty.
