@@ -7,6 +7,7 @@
 )]
 
 mod expansion;
+mod in_path;
 mod live;
 mod model;
 mod readers;
