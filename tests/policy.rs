@@ -124,7 +124,7 @@ fn an_account_over_its_limit_is_told_and_can_be_forgiven() {
     let sent = (0..40).filter(|n| send(*n) == "action=DUNNO\n\n").count();
     assert_eq!(sent, 25);
     let signal = guard.hear(|said| said.json["rule"] == "account-over-limit").unwrap();
-    assert_eq!(signal.json["target"], "erin@example.com");
+    assert_eq!(signal.json["account"], "erin@example.com");
     let shown = run(&place, &["limits", "show", "erin@example.com", "--format", "json"], "");
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!((&shown["limits"][0]["at_once"], &shown["limits"][0]["used"]), (&25.into(), &25.into()));

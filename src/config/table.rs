@@ -419,7 +419,7 @@ pub(super) const SECTIONS: &[Section] = &[
             setting!(
                 "enabled",
                 policy.enabled,
-                "Whether the daemon answers. Postfix has to be told to ask: docs/in-path.md."
+                "Whether the daemon answers. Postfix has to be told to ask: mailward harden in-path."
             ),
             setting!("listen", policy.listen, "Where, by TCP, or \"none\". A change needs a restart."),
             setting!(
@@ -509,6 +509,23 @@ pub(super) const SECTIONS: &[Section] = &[
                 policy.settings.doubts.helo,
                 0..=100,
                 "It calls itself what no mail server is called."
+            ),
+            setting!(
+                "spf",
+                policy.settings.spf,
+                "Whether the SPF record of the sender's domain is asked for. One that names the client makes the domain the greylist's key."
+            ),
+            setting!(
+                "spf-fail",
+                policy.settings.doubts.spf_fail,
+                0..=100,
+                "The record says that the client may not send for the domain."
+            ),
+            setting!(
+                "spf-softfail",
+                policy.settings.doubts.spf_softfail,
+                0..=100,
+                "The record says that it probably may not."
             ),
             setting!(
                 "greylist-at",

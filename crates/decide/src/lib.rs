@@ -16,6 +16,7 @@ pub mod policy;
 mod rates;
 mod seen;
 mod settings;
+pub mod spf;
 
 pub use bans::{Bans, Decision, Limit, Usage};
 pub use fingerprint::{Fingerprint, Secret};

@@ -14,14 +14,24 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-/// Addresses that a name has; none where it does not exist.
-pub(crate) type Addresses = Rc<[Ipv4Addr]>;
+/// What a name has of a kind; none of it where it does not exist.
+pub(crate) type Values = Rc<[Value]>;
+
+/// A record, as far as it is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    Address(IpAddr),
+    /// The strings of a text, joined.
+    Text(String),
+    /// A mail server.
+    Server(String),
+}
 
 /// A stub resolver.
 pub(crate) struct Resolver {
     servers: Vec<SocketAddr>,
     deadline: Duration,
-    cache: RefCell<HashMap<String, Cached>>,
+    cache: RefCell<HashMap<(String, RecordType), Cached>>,
     sockets: Semaphore,
     /// Until when nobody is asked, because nobody answered.
     silent_until: Cell<Option<Instant>>,
@@ -29,7 +39,7 @@ pub(crate) struct Resolver {
 
 #[derive(Clone)]
 struct Cached {
-    addresses: Addresses,
+    values: Values,
     until: Instant,
 }
 
@@ -58,28 +68,43 @@ impl Resolver {
         }
     }
 
-    /// The addresses of a name; nothing where nobody answered in time.
-    pub(crate) async fn addresses(&self, name: &str) -> Option<Addresses> {
-        if let Some(known) = self.cache.borrow().get(name).filter(|cached| cached.until > Instant::now()) {
-            return Some(Rc::clone(&known.addresses));
+    /// How long a question may take.
+    pub(crate) const fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// What a name has of a kind; nothing where nobody answered in time.
+    pub(crate) async fn look(&self, name: &str, kind: RecordType) -> Option<Values> {
+        let key = (name.to_owned(), kind);
+        if let Some(known) = self.cache.borrow().get(&key).filter(|cached| cached.until > Instant::now()) {
+            return Some(Rc::clone(&known.values));
         }
         if self.silent_until.get().is_some_and(|until| until > Instant::now()) {
             return None;
         }
         let _socket = self.sockets.try_acquire().ok()?;
-        let answer = timeout(self.deadline, self.ask(name)).await.ok().flatten();
+        let answer = timeout(self.deadline, self.ask(name, kind)).await.ok().flatten();
         let Some(message) = answer else {
             self.silent_until.set(Some(Instant::now() + SILENCE));
             return None;
         };
-        let (addresses, ttl) = understood(&message)?;
-        self.remember(name, Rc::clone(&addresses), ttl);
-        Some(addresses)
+        let (values, ttl) = understood(&message)?;
+        self.remember(key, Rc::clone(&values), ttl);
+        Some(values)
+    }
+
+    /// The IPv4 addresses of a name.
+    pub(crate) async fn addresses(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
+        let v4 = |value: &Value| match value {
+            Value::Address(IpAddr::V4(address)) => Some(*address),
+            _ => None,
+        };
+        Some(self.look(name, RecordType::A).await?.iter().filter_map(v4).collect())
     }
 
     /// Asks each server, the first one again at the end: a datagram may be lost.
-    async fn ask(&self, name: &str) -> Option<Message> {
-        let question = question(name)?;
+    async fn ask(&self, name: &str, kind: RecordType) -> Option<Message> {
+        let question = question(name, kind)?;
         let tries = self.servers.len() + 1;
         let wait = self.deadline / u32::try_from(tries).unwrap_or(u32::MAX);
         for server in self.servers.iter().cycle().take(tries) {
@@ -90,7 +115,7 @@ impl Resolver {
         None
     }
 
-    fn remember(&self, name: &str, addresses: Addresses, ttl: u32) {
+    fn remember(&self, key: (String, RecordType), values: Values, ttl: u32) {
         let mut cache = self.cache.borrow_mut();
         let now = Instant::now();
         if cache.len() >= ANSWERS {
@@ -99,8 +124,7 @@ impl Resolver {
         if cache.len() >= ANSWERS {
             cache.clear();
         }
-        let until = now + Duration::from_secs(ttl.into());
-        cache.insert(name.to_owned(), Cached { addresses, until });
+        cache.insert(key, Cached { values, until: now + Duration::from_secs(ttl.into()) });
     }
 }
 
@@ -115,35 +139,43 @@ pub fn system() -> Vec<SocketAddr> {
     servers.take(3).map(|ip: IpAddr| SocketAddr::new(ip, 53)).collect()
 }
 
-fn question(name: &str) -> Option<Message> {
+fn question(name: &str, kind: RecordType) -> Option<Message> {
     let mut name = Name::from_ascii(name).ok()?;
     name.set_fqdn(true);
     let mut message = Message::query();
     message.metadata.recursion_desired = true;
-    message.add_query(Query::query(name, RecordType::A));
+    message.add_query(Query::query(name, kind));
     let mut edns = Edns::new();
     edns.set_max_payload(PAYLOAD);
     message.set_edns(edns);
     Some(message)
 }
 
-/// Addresses, and how long they may be remembered; nothing where the server could not tell.
-fn understood(message: &Message) -> Option<(Addresses, u32)> {
+/// Values, and how long they may be remembered; nothing where the server could not tell.
+fn understood(message: &Message) -> Option<(Values, u32)> {
     if !matches!(message.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain) {
         return None;
     }
-    let found = || {
-        message.answers.iter().filter_map(|record| match &record.data {
-            RData::A(address) => Some((address.0, record.ttl)),
-            _ => None,
-        })
-    };
-    let addresses: Addresses = found().map(|(address, _)| address).collect();
+    let found = || message.answers.iter().filter_map(|record| Some((value(&record.data)?, record.ttl)));
+    let values: Values = found().map(|(value, _)| value).collect();
     let ttl = match found().map(|(_, ttl)| ttl).min() {
         Some(ttl) => ttl.min(MOST),
         None => negative(message),
     };
-    Some((addresses, ttl.max(LEAST)))
+    Some((values, ttl.max(LEAST)))
+}
+
+fn value(data: &RData) -> Option<Value> {
+    match data {
+        RData::A(address) => Some(Value::Address(address.0.into())),
+        RData::AAAA(address) => Some(Value::Address(address.0.into())),
+        RData::TXT(text) => {
+            let bytes = text.txt_data.concat();
+            Some(Value::Text(String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        RData::MX(server) => Some(Value::Server(server.exchange.to_ascii())),
+        _ => None,
+    }
 }
 
 /// How long "there is none" holds: the lesser of the SOA record's own time and its last field (RFC 2308 section 5).

@@ -1,5 +1,10 @@
-//! Lists of the DNS over a real socket: a name server of the test's own answers, lies, or is silent.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+//! Lists of the DNS and SPF over a real socket: a name server of the test's own answers, lies, or is silent.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -8,7 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Message, MessageType, ResponseCode};
-use hickory_proto::rr::{RData, Record, rdata::A};
+use hickory_proto::rr::rdata::{A, TXT};
+use hickory_proto::rr::{RData, Record, RecordType};
 use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Budget, Ladder, NeverBan, Secret};
 use mailward_detect::{Capacity, Detector, Patience, Rules};
@@ -23,6 +29,14 @@ struct NameServer {
 }
 
 fn name_server(records: &'static [(&'static str, [u8; 4])]) -> NameServer {
+    with_texts(records, &[])
+}
+
+/// The same, with texts.
+fn with_texts(
+    records: &'static [(&'static str, [u8; 4])],
+    texts: &'static [(&'static str, &'static str)],
+) -> NameServer {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let (asked, is_silent) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(false)));
@@ -42,6 +56,13 @@ fn name_server(records: &'static [(&'static str, [u8; 4])]) -> NameServer {
                     300,
                     RData::A(A(Ipv4Addr::from(*address))),
                 ));
+            }
+            let kind = question.queries[0].query_type();
+            for (_, text) in
+                texts.iter().filter(|(known, _)| kind == RecordType::TXT && *known == name.to_string())
+            {
+                let data = RData::TXT(TXT::new(vec![(*text).to_owned()]));
+                answer.add_answer(Record::from_rdata(name.clone(), 300, data));
             }
             if answer.answers.is_empty() {
                 answer.metadata.response_code = ResponseCode::NXDomain;
@@ -168,4 +189,21 @@ fn a_resolver_that_falls_silent_delays_one_answer_and_not_the_next() {
     // What is known still counts, and nobody else was asked.
     assert!(ask(address, "203.0.113.9").starts_with("action=550"));
     assert_eq!(server.asked.lock().unwrap().len(), asked);
+}
+
+#[test]
+fn a_sender_whose_domain_forbids_the_client_is_greylisted_and_one_that_it_names_is_known_by_the_domain() {
+    let server = with_texts(
+        &[],
+        &[
+            ("partner.example.", "v=spf1 include:pool.example -all"),
+            ("pool.example.", "v=spf1 ip4:198.51.100.0/24 -all"),
+        ],
+    );
+    let (gate, address, _reports) = open(&[], &server);
+    assert_eq!(ask(address, "198.51.100.7"), "action=DUNNO\n\n");
+    assert!(ask(address, "203.0.113.9").starts_with("action=DEFER_IF_PERMIT"));
+    let asked = server.asked.lock().unwrap().clone();
+    assert_eq!(asked, ["partner.example.", "pool.example."]);
+    drop(gate);
 }

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     History(history::Args),
     /// Make and change DKIM keys, a step at a time: make, publish, sign, wait, withdraw, remove.
     Dkim(dkim::Args),
-    /// Have Dovecot ask the login guard before it lets somebody in; `harden undo` takes it back.
+    /// Have Postfix ask the policy service, and Dovecot the login guard; `harden undo` takes it back.
     InPath(in_path::Args),
 }
 

@@ -6,7 +6,6 @@ use mailward_audit::plan::{Change, foretold, in_path};
 
 use crate::facts;
 
-const ENDPOINT: &str = "inet:127.0.0.1:10023";
 const RULE: &str = "check_policy_service { inet:127.0.0.1:10023, timeout=3s, default_action=DUNNO }";
 const MASTER_CF: &str = "\
 smtp       inet  n       -       y       -       -       smtpd
@@ -17,8 +16,9 @@ submission inet  n       -       y       -       -       smtpd
 
 fn check(main_cf: &str, recipient_restrictions: &str) {
     let facts = facts(main_cf, MASTER_CF);
-    let plan = in_path(&Server::new(&facts), ENDPOINT).expect("Postfix is known");
-    let changes: Vec<_> = plan.steps.into_iter().map(|step| step.change).collect();
+    let address = "127.0.0.1:10023".parse().expect("an address");
+    let steps = policy_service(&Server::new(&facts), false, address).expect("Postfix is known");
+    let changes: Vec<_> = steps.into_iter().map(|step| step.change).collect();
     let own = format!("{RULE}, permit_sasl_authenticated, reject");
     let expected = [
         Change::parameter("smtpd_recipient_restrictions", recipient_restrictions),
@@ -28,13 +28,13 @@ fn check(main_cf: &str, recipient_restrictions: &str) {
     ];
     assert_eq!(changes, expected, "{main_cf}");
     let after = foretold(&facts, &Layout::of(&facts), &changes);
-    let again = in_path(&Server::new(&after), ENDPOINT).expect("Postfix is known");
-    assert_eq!(again.steps, [], "{main_cf}");
+    assert_eq!(policy_service(&Server::new(&after), true, address), Ok(Vec::new()), "{main_cf}");
+    assert_eq!(policy_service(&Server::new(&facts), true, address), Err(Hindrance::OtherHost));
 }
 
 #[test]
 fn it_asks_before_all_others_where_relaying_is_refused_elsewhere() {
-    check("", RULE);
+    check("myhostname = mail.example.com\n", RULE);
     check(
         "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n\
          smtpd_recipient_restrictions = permit_sasl_authenticated, reject_rbl_client bl.example\n",

@@ -33,7 +33,7 @@ impl Mode {
 }
 
 /// How Postfix is answered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicySettings {
     /// Whether banned clients are refused.
     pub bans: Mode,
@@ -49,6 +49,8 @@ pub struct PolicySettings {
     pub doubts_mode: Mode,
     /// What each doubt weighs.
     pub doubts: DoubtSettings,
+    /// Whether the sender's SPF record is asked for.
+    pub spf: bool,
     /// The lists of the DNS that are asked.
     pub lists: Vec<DnsList>,
     /// Whether there is a greylist.
@@ -57,6 +59,25 @@ pub struct PolicySettings {
     pub greylist: GreylistSettings,
     /// What is left out for whom.
     pub exceptions: Vec<Exception>,
+}
+
+impl Default for PolicySettings {
+    fn default() -> Self {
+        Self {
+            bans: Mode::On,
+            accounts_mode: Mode::On,
+            accounts: OutgoingSettings::default(),
+            clients_mode: Mode::On,
+            clients: ClientRates::default(),
+            doubts_mode: Mode::On,
+            doubts: DoubtSettings::default(),
+            spf: true,
+            lists: Vec::new(),
+            greylist_mode: Mode::On,
+            greylist: GreylistSettings::default(),
+            exceptions: Vec::new(),
+        }
+    }
 }
 
 impl PolicySettings {

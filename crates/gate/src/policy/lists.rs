@@ -7,7 +7,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mailward_decide::lists::{DnsList, Listing, question};
-use mailward_decide::policy::Evidence;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -29,8 +28,8 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
-    pub(crate) fn new(resolver: Option<Resolver>) -> Self {
-        Self { lists: RefCell::default(), resolver: resolver.map(Rc::new), zones: RefCell::default() }
+    pub(crate) fn new(resolver: Option<Rc<Resolver>>) -> Self {
+        Self { lists: RefCell::default(), resolver, zones: RefCell::default() }
     }
 
     /// Whether any is asked.
@@ -39,8 +38,8 @@ impl Lists {
     }
 
     /// What the lists say of a client, as far as they say it in time.
-    pub(crate) async fn evidence(&self, client: IpAddr) -> Evidence {
-        let Some(resolver) = &self.resolver else { return Evidence::default() };
+    pub(crate) async fn listed(&self, client: IpAddr) -> Vec<(String, i32)> {
+        let Some(resolver) = &self.resolver else { return Vec::new() };
         let mut asked = JoinSet::new();
         for zone in self.zones_on() {
             let resolver = Rc::clone(resolver);
@@ -57,7 +56,7 @@ impl Lists {
         }
         // In the order of the settings, whoever answered first.
         listed.sort();
-        Evidence { listed, ..Evidence::default() }
+        listed
     }
 
     fn zones_on(&self) -> Vec<String> {

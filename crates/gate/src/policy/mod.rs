@@ -1,13 +1,14 @@
 //! Postfix asks (policy delegation).
 
 mod lists;
+mod spf;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Instant;
 
-use mailward_decide::policy::{Answer, Evidence, Question, Verdict};
+use mailward_decide::policy::{Answer, Evidence, Question, Spf, Verdict};
 use mailward_model::Text;
 use mailward_wire::policy::{Action, Attribute, Decoder, Request};
 
@@ -20,6 +21,7 @@ use crate::{Report, State, Tell, clock};
 /// Answers Postfix.
 pub(crate) struct Desk {
     state: Rc<RefCell<State>>,
+    resolver: Option<Rc<Resolver>>,
     lists: Lists,
     tell: Tell,
 }
@@ -29,7 +31,8 @@ const PIECE: usize = 4 << 10;
 
 impl Desk {
     pub(crate) fn new(state: Rc<RefCell<State>>, resolver: Option<Resolver>, tell: Tell) -> Self {
-        Self { state, lists: Lists::new(resolver), tell }
+        let resolver = resolver.map(Rc::new);
+        Self { state, lists: Lists::new(resolver.clone()), resolver, tell }
     }
 
     /// Tries the lists of the DNS out, for as long as the gate is open.
@@ -53,16 +56,23 @@ impl Desk {
         action(verdict.answer, &verdict.warnings)
     }
 
-    async fn judge(&self, question: &Question<'_>) -> Verdict {
-        let wants = || {
+    /// What the DNS says, where that could change the answer.
+    async fn evidence(&self, question: &Question<'_>) -> Evidence {
+        let Some(resolver) = &self.resolver else { return Evidence::default() };
+        let (wants, with_spf) = {
             let state = self.state.borrow();
-            state.policy.wants_evidence(question, &state.bans, clock())
+            (state.policy.wants_evidence(question, &state.bans, clock()), state.policy.settings().spf)
         };
-        let evidence = if self.lists.is_on() && wants() {
-            self.lists.evidence(question.client).await
-        } else {
-            Evidence::default()
-        };
+        if !wants || !(with_spf || self.lists.is_on()) {
+            return Evidence::default();
+        }
+        let spf = async { if with_spf { spf::spf(resolver, question).await } else { Spf::None } };
+        let (listed, spf) = tokio::join!(self.lists.listed(question.client), spf);
+        Evidence { listed, spf }
+    }
+
+    async fn judge(&self, question: &Question<'_>) -> Verdict {
+        let evidence = self.evidence(question).await;
         let State { bans, policy, .. } = &mut *self.state.borrow_mut();
         policy.judge(question, &evidence, bans, clock())
     }

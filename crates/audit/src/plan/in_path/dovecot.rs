@@ -2,10 +2,10 @@
 
 use core::net::SocketAddr;
 
-use super::{Change, Plan, Step};
-use crate::Untold;
+use super::Hindrance;
 use crate::dovecot::Dovecot;
 use crate::facts::Facts;
+use crate::plan::{Change, Step};
 
 /// Where the login guard listens, and what it wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,17 +16,6 @@ pub struct LoginGuard {
     pub key: Option<String>,
     /// Random text, for a server that has none yet.
     pub nonce: String,
-}
-
-/// What hinders the plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Hindrance {
-    /// Nothing is known of Dovecot's settings.
-    Untold(Untold),
-    /// It asks another policy server already.
-    Another(String),
-    /// It is in a container, and the guard listens on the loopback of the host.
-    OtherHost,
 }
 
 /// The attributes that are asked with, by name; their values in 2.3 and in 2.4.
@@ -40,16 +29,15 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
     ("mech", "%{mech}", "%{mechanism}"),
 ];
 
-/// A plan after which Dovecot asks; without steps where it does.
+/// The steps after which Dovecot asks; none where it does.
 ///
 /// # Errors
 /// [`Hindrance`] says why there can be none.
-pub fn login_guard(facts: &Facts, in_container: bool, guard: &LoginGuard) -> Result<Plan, Hindrance> {
+pub fn login_guard(facts: &Facts, in_container: bool, guard: &LoginGuard) -> Result<Vec<Step>, Hindrance> {
     let dovecot = Dovecot::read(facts).map_err(Hindrance::Untold)?;
     let url = format!("http://{}/", guard.address);
-    let mut plan = Plan { title: "in-path".to_owned(), facts: facts.about.taken.clone(), ..Plan::default() };
     match dovecot.explicit("auth_policy_server_url").filter(|other| !other.is_empty()) {
-        Some(asked) if asked == url => return Ok(plan),
+        Some(asked) if asked == url => return Ok(Vec::new()),
         Some(other) => return Err(Hindrance::Another(other.to_owned())),
         None if in_container && guard.address.ip().is_loopback() => return Err(Hindrance::OtherHost),
         None => {}
@@ -62,8 +50,7 @@ pub fn login_guard(facts: &Facts, in_container: bool, guard: &LoginGuard) -> Res
         changes.push(change(&dovecot, "auth_policy_server_api_header", &format!("X-API-Key: {key}")));
     }
     changes.push(change(&dovecot, "auth_policy_server_url", &url));
-    plan.steps = changes.into_iter().map(|change| Step { change, reasons: Vec::new() }).collect();
-    Ok(plan)
+    Ok(changes.into_iter().map(|change| Step { change, reasons: Vec::new() }).collect())
 }
 
 fn change(dovecot: &Dovecot, name: &str, value: &str) -> Change {
