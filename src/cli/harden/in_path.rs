@@ -86,7 +86,8 @@ fn plan(ground: &Ground, facts: &Facts) -> anyhow::Result<Plan> {
 }
 
 fn postfix(ground: &Ground, facts: &Facts) -> anyhow::Result<Vec<Step>> {
-    let none = "[policy] listen is \"none\"; give it an address, or wire the unix socket by hand: docs/in-path.md";
+    let none =
+        "[policy] listen is \"none\"; give it an address, or wire the unix socket by hand: docs/in-path.md";
     let address = ground.settings.policy.listen.context(none)?;
     let steps = policy_service(&Server::new(facts), is_in_container(ground), address)
         .map_err(|why| Usage(hindrance(&why, "policy")))?;
