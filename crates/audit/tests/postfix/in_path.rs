@@ -1,8 +1,8 @@
 //! What is changed to have Postfix ask a policy service.
 
 use mailward_audit::Server;
-use mailward_audit::plan::Layout;
-use mailward_audit::plan::{Change, foretold, in_path};
+use mailward_audit::plan::in_path::{Hindrance, policy_service};
+use mailward_audit::plan::{Change, Layout, foretold};
 
 use crate::facts;
 
