@@ -88,12 +88,12 @@ fn client(address: SocketAddr, number: u32, pace: Option<u32>) -> Vec<Duration> 
         }
         let from = asked as usize % streams.len();
         let mut sent = Vec::with_capacity(at_once);
-        for stream in streams.iter_mut().cycle().skip(from).take(at_once) {
+        for stream in streams.iter_mut().skip(from).take(at_once) {
             stream.write_all(&question(number, asked)).unwrap();
             sent.push(Instant::now());
             asked += 1;
         }
-        for (stream, sent) in streams.iter_mut().cycle().skip(from).take(at_once).zip(sent) {
+        for (stream, sent) in streams.iter_mut().skip(from).take(at_once).zip(sent) {
             let length = stream.read(&mut buffer).unwrap();
             assert!(length > 0 && buffer[length - 1] == b'}', "a whole answer in one piece");
             took.push(sent.elapsed());
