@@ -172,7 +172,7 @@ pub(super) enum Logins {
 
 /// Hardens the host, and tells its daemons.
 pub(super) fn harden(host: &Host<'_>, logins: Logins) -> Result<()> {
-    without_filters(host)?;
+    without_amavis(host)?;
     for act in HARDENING.iter().copied().flatten() {
         act.perform(host)?;
     }
@@ -184,15 +184,12 @@ pub(super) fn harden(host: &Host<'_>, logins: Logins) -> Result<()> {
     host.reload(super::host::Look::Ports)
 }
 
-/// What this machine may have installed, and the lab does not run.
-fn without_filters(host: &Host<'_>) -> Result<()> {
-    for name in ["amavis", "opendkim", "opendmarc", "rspamd", "spamassassin"] {
-        match std::fs::remove_dir_all(host.file(&format!("/etc/{name}"))?) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
+/// A filter that this machine may have installed, and the lab does not run.
+fn without_amavis(host: &Host<'_>) -> Result<()> {
+    match std::fs::remove_dir_all(host.file("/etc/amavis")?) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Each login owns its own address.
