@@ -1,4 +1,4 @@
-//! What single accounts are limited to: protocols, networks, countries.
+//! What single accounts are limited to: protocols, networks.
 
 use core::fmt;
 use core::str::FromStr;
@@ -12,7 +12,6 @@ pub struct Limit {
     account: Account,
     protocols: Vec<String>,
     networks: Vec<Network>,
-    countries: Vec<String>,
 }
 
 /// Why a text is no limit.
@@ -22,7 +21,7 @@ pub struct LimitError;
 impl fmt::Display for LimitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "no limit of an account: write \"scanner@example.org only smtp\", \"alice@example.org from 192.0.2.0/24,DE\", \
+            "no limit of an account: write \"scanner@example.org only smtp\", \"alice@example.org from 192.0.2.0/24\", \
              or \"bob@example.org only imap,smtp from 2001:db8::/32\"",
         )
     }
@@ -30,26 +29,34 @@ impl fmt::Display for LimitError {
 
 impl core::error::Error for LimitError {}
 
-/// `ACCOUNT [only PROTOCOL,…] [from NETWORK-OR-COUNTRY,…]`.
+/// `ACCOUNT [only PROTOCOL,…] [from NETWORK,…]`.
 impl FromStr for Limit {
     type Err = LimitError;
 
     fn from_str(text: &str) -> Result<Self, LimitError> {
         let mut words = text.split_whitespace();
         let account = words.next().and_then(|name| Account::of(name.into())).ok_or(LimitError)?;
-        let mut limit = Self { account, protocols: Vec::new(), networks: Vec::new(), countries: Vec::new() };
+        let mut limit = Self { account, protocols: Vec::new(), networks: Vec::new() };
         while let Some(what) = words.next() {
-            let mut values = words.next().ok_or(LimitError)?.split(',').filter(|value| !value.is_empty());
+            let values = words.next().ok_or(LimitError)?.split(',');
             match what {
-                "only" => limit.protocols.extend(values.map(str::to_ascii_lowercase)),
-                "from" => values.try_for_each(|value| limit.add_place(value))?,
+                "only" => limit.protocols = values.map(protocol).collect::<Result<_, _>>()?,
+                "from" => limit.networks = values.map(network).collect::<Result<_, _>>()?,
                 _ => return Err(LimitError),
             }
         }
-        let is_limit =
-            !(limit.protocols.is_empty() && limit.networks.is_empty() && limit.countries.is_empty());
+        let is_limit = !(limit.protocols.is_empty() && limit.networks.is_empty());
         is_limit.then_some(limit).ok_or(LimitError)
     }
+}
+
+fn protocol(text: &str) -> Result<String, LimitError> {
+    let is_name = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_name.then(|| text.to_ascii_lowercase()).ok_or(LimitError)
+}
+
+fn network(text: &str) -> Result<Network, LimitError> {
+    text.parse().map_err(|_| LimitError)
 }
 
 impl fmt::Display for Limit {
@@ -58,24 +65,15 @@ impl fmt::Display for Limit {
         if !self.protocols.is_empty() {
             write!(f, " only {}", self.protocols.join(","))?;
         }
-        let networks = self.networks.iter().map(ToString::to_string);
-        let places: Vec<String> = networks.chain(self.countries.iter().cloned()).collect();
-        if places.is_empty() { Ok(()) } else { write!(f, " from {}", places.join(",")) }
+        if !self.networks.is_empty() {
+            let networks: Vec<String> = self.networks.iter().map(ToString::to_string).collect();
+            write!(f, " from {}", networks.join(","))?;
+        }
+        Ok(())
     }
 }
 
 impl Limit {
-    fn add_place(&mut self, text: &str) -> Result<(), LimitError> {
-        if let Ok(network) = text.parse() {
-            self.networks.push(network);
-        } else if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-            self.countries.push(text.to_ascii_uppercase());
-        } else {
-            return Err(LimitError);
-        }
-        Ok(())
-    }
-
     /// Postfix asks as `smtp` for every port on which it lets log in, and other programs name them: all of it is sending.
     pub(super) fn allows_protocol(&self, protocol: &str) -> bool {
         let canonical = |name: &str| match name {
@@ -87,13 +85,9 @@ impl Limit {
             || self.protocols.iter().any(|known| canonical(known) == canonical(protocol))
     }
 
-    pub(super) fn allows_place(&self, network: Option<Network>, country: Option<&str>) -> bool {
-        if self.networks.is_empty() && self.countries.is_empty() {
-            return true;
-        }
-        let in_network =
-            network.is_some_and(|network| self.networks.iter().any(|known| known.covers(network)));
-        in_network || country.is_some_and(|country| self.countries.iter().any(|known| known == country))
+    pub(super) fn allows_place(&self, place: Option<Network>) -> bool {
+        self.networks.is_empty()
+            || place.is_some_and(|place| self.networks.iter().any(|known| known.covers(place)))
     }
 }
 
@@ -128,7 +122,7 @@ mod tests {
     fn limits_are_printed_as_they_are_written() {
         for text in [
             "scanner@example.org only smtp",
-            "alice@example.org from 192.0.2.0/24,DE",
+            "alice@example.org from 192.0.2.0/24,198.51.100.7",
             "bob@example.org only imap,smtp from 2001:db8::/32",
         ] {
             assert_eq!(text.parse::<Limit>().unwrap().to_string(), text);
@@ -143,6 +137,8 @@ mod tests {
             "bob@example.org only",
             "bob@example.org only ,",
             "bob from nowhere",
+            "bob from DE",
+            "bob only imap from ,",
             "bob with x",
         ] {
             assert_eq!(text.parse::<Limit>(), Err(LimitError), "{text}");
@@ -151,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_a_limit_allows() {
-        let limit: Limit = "Bob@Example.org only submission,imap from 192.0.2.0/24,de".parse().unwrap();
+        let limit: Limit = "Bob@Example.org only submission,imap from 192.0.2.0/24".parse().unwrap();
         for (protocol, allowed) in [
             ("smtp", true),
             ("submissions", true),
@@ -162,14 +158,9 @@ mod tests {
         ] {
             assert_eq!(limit.allows_protocol(protocol), allowed, "{protocol}");
         }
-        for (address, country, allowed) in [
-            ("192.0.2.7", None, true),
-            ("192.0.2.7", Some("FR"), true),
-            ("198.51.100.7", Some("DE"), true),
-            ("198.51.100.7", Some("FR"), false),
-            ("198.51.100.7", None, false),
-        ] {
-            assert_eq!(limit.allows_place(address.parse().ok(), country), allowed, "{address} {country:?}");
+        for (address, allowed) in [("192.0.2.7", true), ("198.51.100.7", false), ("2001:db8::1", false)] {
+            assert_eq!(limit.allows_place(address.parse().ok()), allowed, "{address}");
         }
+        assert!(!limit.allows_place(None));
     }
 }

@@ -24,8 +24,6 @@ pub struct Circumstances<'a> {
     pub account: Option<&'a Account>,
     /// `imap`, `pop3`, `smtp` …
     pub protocol: &'a str,
-    /// The country of the address by ISO 3166, where a database of countries is there.
-    pub country: Option<&'a str>,
     /// Whether the password was found right already.
     pub password_was_right: bool,
     /// Who logs in from there.
@@ -124,7 +122,7 @@ pub enum Ground {
     Banned,
     /// The account is limited to other protocols.
     Protocol,
-    /// The account is limited to other networks or countries.
+    /// The account is limited to other networks.
     Elsewhere,
     /// The address is on the never-ban list.
     Protected,
@@ -249,7 +247,7 @@ fn by_limits(login: &Circumstances<'_>, limits: &Limits, _: &Lists) -> Said {
     let limit = limits.of(login.account?)?;
     if !limit.allows_protocol(login.protocol) {
         Some((Verdict::Refuse, Ground::Protocol))
-    } else if !limit.allows_place(login.network, login.country) {
+    } else if !limit.allows_place(login.network) {
         Some((Verdict::Refuse, Ground::Elsewhere))
     } else {
         None

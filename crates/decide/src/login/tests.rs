@@ -21,7 +21,6 @@ fn check(change: impl FnOnce(&mut Circumstances<'_>), windows: &[Window], verdic
         network: STRANGER.parse().ok(),
         account: Some(&account),
         protocol: "imap",
-        country: None,
         password_was_right: false,
         place: Place::Strange,
         account_is_used: true,

@@ -171,7 +171,6 @@ impl Logins {
             network: attempt.remote.map(Network::host),
             account: account.as_ref(),
             protocol: &attempt.protocol,
-            country: None,
             password_was_right,
             place: place(&known),
             account_is_used: known.is_used,
