@@ -59,13 +59,14 @@ impl Server {
             .split_whitespace()
             .collect();
         let Some(at) = words.iter().rposition(|word| *word == "STORAGE") else {
+            let why = if output.status.success() {
+                "it counts nothing".to_owned()
+            } else {
+                super::complaint(&output)
+            };
             bail!(
-                "Dovecot counts no mailbox, so no limit would hold ({}): `mailward harden plan --only QTA-002` shows what turns its quota plugin on",
-                if output.status.success() {
-                    "no quota is configured".to_owned()
-                } else {
-                    super::complaint(&output)
-                }
+                "Dovecot does not say what {name} holds, so no limit would hold ({why}). Where its quota plugin is off, `mailward \
+                 harden plan --only QTA-002` turns it on"
             );
         };
         let number = |offset: usize| words.get(at + offset)?.parse().ok().map(Limit::of_kib);

@@ -62,12 +62,12 @@ families! {
     "TRP" "TLS-RPT" Dns 3 trp;
     "DAN" "DANE" Dns 7 dan;
     "RPT" "What received reports say" Dns 8 rpt;
-    "REP" "Reputation and block lists" Dns 10 rep;
+    "REP" "Reputation and block lists" Dns 11 rep;
     "FIL" "Files and permissions" Host 14 fil;
     "QUE" "Queue" Host 6 que;
     "QTA" "Quota and space" Host 7 qta;
     "BAK" "Backup" Host 9 bak;
-    "AVS" "Content filtering" Content 16 avs;
+    "AVS" "Content filtering" Content 19 avs;
     "BAN" "Intrusion response and network exposure" Defence 13 ban;
     "LOG" "Logs" Defence 9 log;
     "VER" "Versions" Host 7 ver;

@@ -80,6 +80,12 @@ pub const COMMANDS: &[Command] = &[
     every("apk info -v"),
     every("rspamadm configdump"),
     every("rspamadm configtest"),
+    // It locks amavis' database, and may make files in it that are root's.
+    Command {
+        line: "sa-learn --dbpath /var/lib/amavis/.spamassassin/bayes --dump magic",
+        more: &[],
+        of: Of::Active,
+    },
     dms("supervisorctl status"),
     dms("cat /etc/dms-settings"),
     dms("cat /etc/dms-release"),

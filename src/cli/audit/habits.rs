@@ -26,19 +26,19 @@ enum Who {
 impl Habits {
     pub(super) fn event(&mut self, event: &Event<'_>) {
         let Some(address) = event.address() else { return };
-        let old = event.tls.is_some_and(|tls| OLD.iter().any(|old| tls.protocol.lossy() == *old));
-        match event.kind {
-            EventKind::TlsEstablished if old => self.add("old-tls", event, Who::Address(address)),
-            EventKind::LoginSucceeded => self.login(event, address, old),
+        let kind = event.tls.and_then(|tls| dated(&tls.protocol.lossy()));
+        match (event.kind, kind) {
+            (EventKind::TlsEstablished, Some(kind)) => self.add(kind, event, Who::Address(address)),
+            (EventKind::LoginSucceeded, kind) => self.login(event, address, kind),
             _ => {}
         }
     }
 
-    fn login(&mut self, event: &Event<'_>, address: IpAddr, old: bool) {
+    fn login(&mut self, event: &Event<'_>, address: IpAddr, dated: Option<&'static str>) {
         let Some(account) = Account::of(event.user) else { return };
         let who = || Who::Account(account.name().to_owned());
-        if old {
-            self.add("old-tls", event, who());
+        if let Some(kind) = dated {
+            self.add(kind, event, who());
         }
         match event.program {
             // Only Dovecot's line of a login tells of TLS. What comes from this machine needs none.
@@ -81,5 +81,13 @@ impl Habits {
             });
         }
         habits
+    }
+}
+
+/// The habit of whom a newer TLS alone would lock out.
+fn dated(protocol: &str) -> Option<&'static str> {
+    match protocol {
+        "TLSv1.2" => Some("tls-1.2"),
+        old => OLD.contains(&old).then_some("old-tls"),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mailward_apply::{Prepared, diffs};
-use mailward_audit::plan::{Layout, Plan, Scale, Step, Wishes, harden};
+use mailward_audit::plan::{Layout, Plan, Scale, Step, Tls, Wishes, harden};
 use mailward_audit::{Facts, Server, judge};
 use mailward_probe::Mask;
 
@@ -25,6 +25,18 @@ pub(super) struct Making {
     /// Whom the server serves
     #[arg(long, value_enum, default_value = "single-domain")]
     profile: Preset,
+    /// What those who log in have to speak; port 25 stays as it is
+    #[arg(long, value_enum, default_value = "intermediate")]
+    tls: Level,
+}
+
+/// Versions of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Level {
+    /// TLS 1.2 or 1.3
+    Intermediate,
+    /// TLS 1.3 alone, where the log shows nobody with less
+    Modern,
 }
 
 /// What a host is for.
@@ -103,6 +115,10 @@ fn planned(facts: &Facts, ground: &Ground, making: &Making) -> anyhow::Result<Pl
         scale: match making.profile {
             Preset::SingleDomain => Scale::SingleDomain,
             Preset::Hoster => Scale::Hoster,
+        },
+        tls: match making.tls {
+            Level::Intermediate => Tls::Intermediate,
+            Level::Modern => Tls::Modern,
         },
     };
     Ok(harden(&Server::new(facts), &audit, &wishes))

@@ -20,6 +20,19 @@ pub struct Wishes {
     pub accepted: Vec<(String, String)>,
     /// Whom it serves.
     pub scale: Scale,
+    /// What clients that log in have to speak.
+    pub tls: Tls,
+}
+
+/// What clients that log in have to speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// TLS 1.2 or 1.3, as all mail programs of the last ten years do.
+    #[default]
+    Intermediate,
+    /// TLS 1.3, where nobody would be locked out.
+    Modern,
 }
 
 /// Whom a server serves.
@@ -42,6 +55,9 @@ pub fn harden(server: &Server<'_>, audit: &Audit, wishes: &Wishes) -> Plan {
     let mut making = Making { server, layout: Layout::of(server.facts), wishes, plan: Plan::default() };
     for (check, finding) in findings {
         making.finding(check, finding);
+    }
+    if wishes.tls == Tls::Modern {
+        making.modern();
     }
     making.prove(audit);
     let Making { mut plan, .. } = making;
@@ -97,6 +113,17 @@ impl Making<'_, '_> {
             Ok(_) if has_records => {}
             Ok(_) => self.by_hand(reason, advice(check, finding)),
             Err(why) => self.by_hand(reason, format!("{} {why}", advice(check, finding))),
+        }
+    }
+
+    /// What no finding asks for, but the operator.
+    fn modern(&mut self) {
+        let (check, subject) = ("TLS-001".to_owned(), "modern".to_owned());
+        let reason = Reason { check, subject, summary: "who logs in speaks TLS 1.3".to_owned() };
+        let made = super::modern::changes(self.server).and_then(|changes| self.steps_with(&changes, &reason));
+        match made {
+            Ok(steps) => self.plan.steps = steps,
+            Err(why) => self.by_hand(reason, why),
         }
     }
 

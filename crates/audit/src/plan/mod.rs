@@ -10,6 +10,7 @@ mod harden;
 pub mod in_path;
 mod layout;
 pub(crate) mod list;
+mod modern;
 mod shown;
 mod stricter;
 mod warning;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use change::{Algorithm, Change, Program};
 pub use foretell::foretold;
-pub use harden::{Scale, Wishes, harden};
+pub use harden::{Scale, Tls, Wishes, harden};
 pub use layout::Layout;
 
 /// What shall be changed. It is not changed itself once it is made.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use mailward_audit::facts::LoggedHabit;
-use mailward_audit::plan::{Change, Layout, Plan, Program, Scale, Wishes, foretold, harden};
+use mailward_audit::plan::{Change, Layout, Plan, Program, Scale, Tls, Wishes, foretold, harden};
 use mailward_audit::{Facts, Outcome, Server, find, judge};
 
 use crate::build::postfix;
@@ -141,6 +141,30 @@ fn customers_are_many_behind_an_address() {
     };
     assert_eq!(limit(Scale::SingleDomain), ["100"]);
     assert_eq!(limit(Scale::Hoster), ["500"]);
+}
+
+/// TLS 1.3 alone locks nobody out that the log knows.
+#[test]
+fn modern_waits_for_the_last_one_with_less() {
+    let mut facts = postfix("");
+    let plan = |facts: &Facts| {
+        let audit = judge(facts, |check| check.id == "QUE-001");
+        harden(&Server::new(facts), &audit, &Wishes { tls: Tls::Modern, ..Wishes::default() })
+    };
+    assert!(plan(&facts).by_hand.iter().any(|hand| hand.advice.contains("No log was read")));
+    facts.log.lines = 1000;
+    let least: BTreeSet<String> =
+        plan(&facts).steps.iter().map(|step| format!("{:?}", step.change)).collect();
+    let least: Vec<_> =
+        least.iter().filter(|change| change.contains("smtpd_tls_mandatory_protocols")).collect();
+    assert!(!least.is_empty() && least.iter().all(|change| change.contains("sub")), "{least:?}");
+    for (kind, service, ends) in
+        [("tls-1.2", "imap", false), ("tls-1.2", "smtp", true), ("old-tls", "submission", false)]
+    {
+        let (kind, service) = (kind.to_owned(), service.to_owned());
+        facts.log.habits = vec![LoggedHabit { kind, service, distinct: 2, ..LoggedHabit::default() }];
+        assert_eq!(!plan(&facts).steps.is_empty(), ends, "{:?}", facts.log.habits);
+    }
 }
 
 /// A rule that the operator put in stays in, where he put it.

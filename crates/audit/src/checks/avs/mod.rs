@@ -2,6 +2,7 @@
 
 mod config;
 mod path;
+mod rules;
 mod scanner;
 mod trial;
 pub(crate) mod verdict;
@@ -26,6 +27,9 @@ pub(crate) const CHECKS: &[&Check] = &[
     &path::AVS_014,
     &verdict::AVS_015,
     &verdict::AVS_016,
+    &rules::AVS_017,
+    &rules::AVS_018,
+    &rules::AVS_019,
 ];
 
 /// The rows that no check proves yet, by id.

@@ -1,5 +1,6 @@
 //! Reputation and block lists.
 
+mod asked;
 mod listed;
 mod lists;
 mod remote;
@@ -20,6 +21,7 @@ pub(crate) const CHECKS: &[&Check] = &[
     &lists::REP_008,
     &remote::REP_009,
     &remote::REP_010,
+    &asked::REP_011,
 ];
 
 /// The rows that no check proves yet, by id.

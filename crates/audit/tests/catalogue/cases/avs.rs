@@ -49,6 +49,16 @@ fn env(text: &str) -> Facts {
     file(dms(), "/compose/mailserver.env", text)
 }
 
+const LEARNED: &str = "sa-learn --dbpath /var/lib/amavis/.spamassassin/bayes --dump magic";
+
+/// What sa-learn says of its database.
+fn learned(spam: u64, ham: u64) -> String {
+    format!(
+        "0.000          0          3          0  non-token data: bayes db version\n0.000          0          {spam}          0  non-token \
+         data: nspam\n0.000          0        {ham}          0  non-token data: nham\n"
+    )
+}
+
 /// ClamAV runs, and its signatures were changed so many hours ago.
 fn signatures(hours: i64) -> Facts {
     let mut facts = running(nothing(), &["clamd"]);
@@ -313,5 +323,53 @@ pub(super) const CASES: &[Case] = &[
         fails: || listens(nothing(), "0.0.0.0", 10_024, "amavisd-new"),
         shows: "0.0.0.0:10024",
         passes: || listens(amavis("$inet_socket_bind = undef;"), "127.0.0.1", 10_024, "amavisd-new"),
+    },
+    Case {
+        id: "AVS-017",
+        fails: || file(nothing(), "/etc/spamassassin/local.cf", "body OWN /viagra|cialis/i\nscore OWN 3.0\n"),
+        shows: "cialis in specialist",
+        passes: || file(nothing(), "/etc/spamassassin/local.cf", "body OWN /viagra|\\bcialis\\b/i\n"),
+    },
+    Case {
+        id: "AVS-017",
+        fails: || {
+            file(dms(), "/tmp/docker-mailserver/spamassassin-rules.cf", "header OWN Subject =~ /\\bsex/i\n")
+        },
+        shows: "sextant",
+        passes: || {
+            file(
+                dms(),
+                "/tmp/docker-mailserver/spamassassin-rules.cf",
+                "header OWN Subject =~ /\\bsex\\b/i\n",
+            )
+        },
+    },
+    Case {
+        id: "AVS-018",
+        fails: || said(nothing(), LEARNED, &learned(57, 900)),
+        shows: "57 messages of spam and 900 that are none",
+        passes: || said(nothing(), LEARNED, &learned(200, 200)),
+    },
+    Case {
+        id: "AVS-019",
+        fails: || file(amavis(""), "/etc/spamassassin/local.cf", "# x\nrequired_score 4.5\nreport_safe 0\n"),
+        shows: "required_score 4.5",
+        passes: || file(amavis(""), "/etc/spamassassin/local.cf", "# required_score 4.5\n"),
+    },
+    Case {
+        id: "AVS-019",
+        fails: || {
+            let facts = file(env("ENABLE_SPAMASSASSIN=1\n"), "/etc/amavis/conf.d/50-user", "1;\n");
+            file(
+                facts,
+                "/tmp/docker-mailserver/spamassassin-rules.cf",
+                "rewrite_header Subject [SPAM]\nrequired_score 4\n",
+            )
+        },
+        shows: "rewrite_header Subject",
+        passes: || {
+            let facts = file(env("SA_TAG2=4\n"), "/etc/amavis/conf.d/50-user", "1;\n");
+            file(facts, "/tmp/docker-mailserver/spamassassin-rules.cf", "score OWN 1\n")
+        },
     },
 ];

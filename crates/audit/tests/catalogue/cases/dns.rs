@@ -66,7 +66,7 @@ const SOUND: &[(&str, &[&str])] = &[
 /// A small server with a sound zone.
 pub(crate) fn zone() -> Facts {
     let facts = build::postfix(
-        "postscreen_dnsbl_sites = zen.spamhaus.org=127.0.0.[2..11]*3, bl.spamcop.net=127.0.0.2\n",
+        "postscreen_dnsbl_action = enforce\npostscreen_dnsbl_sites = zen.spamhaus.org=127.0.0.[2..11]*3, bl.spamcop.net=127.0.0.2\n",
     );
     let facts = build::file(facts, "/etc/resolv.conf", "nameserver 127.0.0.1\n");
     let facts = build::file(
@@ -366,7 +366,7 @@ pub(crate) const CASES: &[Case] = &[
         fails: || {
             with(
                 but(zone(), |facts| {
-                    facts.said = build::postfix("postscreen_dnsbl_sites = zen.spamhaus.org=127.0.0.[2..11]\nsmtp_helo_name = helo.example.org\n").said;
+                    facts.said = build::postfix("postscreen_dnsbl_action = enforce\npostscreen_dnsbl_sites = zen.spamhaus.org=127.0.0.[2..11]\nsmtp_helo_name = helo.example.org\n").said;
                     facts.dns.hosts.insert(0, "helo.example.org".to_owned());
                 }),
                 "TXT helo.example.org",

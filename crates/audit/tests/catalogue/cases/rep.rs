@@ -9,7 +9,9 @@ use crate::{Case, build};
 
 /// With other lists in main.cf.
 fn lists(changes: &str) -> Facts {
-    but(zone(), |facts| facts.said = build::postfix(&format!("{changes}\n")).said)
+    but(zone(), |facts| {
+        facts.said = build::postfix(&format!("postscreen_dnsbl_action = enforce\n{changes}\n")).said
+    })
 }
 
 /// The lists of docker-mailserver 15.1 with ENABLE_DNSBL=1: one of them is dead, three have no filter.
@@ -154,4 +156,22 @@ pub(crate) const CASES: &[Case] = &[
         shows: "mx.example.net",
         passes: zone,
     },
+    Case {
+        id: "REP-011",
+        fails: || answering("smtpd_client_restrictions = permit_mynetworks"),
+        shows: "zen.spamhaus.org=127.0.0.[2..11]*3, bl.spamcop.net=127.0.0.2*2, list.dnswl.org",
+        passes: || {
+            answering("smtpd_client_restrictions = reject_rbl_client zen.spamhaus.org=127.0.0.[2..11]")
+        },
+    },
 ];
+
+/// A resolver that two lists answer truly, and one refuses.
+fn answering(changes: &str) -> Facts {
+    let tested = |facts, zone: &str, code| {
+        let facts = with(facts, &format!("A 2.0.0.127.{zone}"), &[code]);
+        with(facts, &format!("A 1.0.0.127.{zone}"), &[])
+    };
+    let facts = tested(lists(changes), "zen.spamhaus.org", "127.0.0.2");
+    tested(tested(facts, "bl.spamcop.net", "127.0.0.2"), "psbl.surriel.com", "127.255.255.254")
+}
