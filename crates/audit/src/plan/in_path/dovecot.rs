@@ -81,7 +81,7 @@ mod tests {
             Change::Dovecot { blocks, name, value } => format!("{}{name} = {value}", blocks.concat()),
             other => panic!("{other:?}"),
         };
-        login_guard(&facts, in_container, &guard).map(|plan| plan.steps.into_iter().map(told).collect())
+        login_guard(&facts, in_container, &guard).map(|steps| steps.into_iter().map(told).collect())
     }
 
     const OLD: &str = "# 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf\n";

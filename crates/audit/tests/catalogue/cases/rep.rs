@@ -10,7 +10,7 @@ use crate::{Case, build};
 /// With other lists in main.cf.
 fn lists(changes: &str) -> Facts {
     but(zone(), |facts| {
-        facts.said = build::postfix(&format!("postscreen_dnsbl_action = enforce\n{changes}\n")).said
+        facts.said = build::postfix(&format!("postscreen_dnsbl_action = enforce\n{changes}\n")).said;
     })
 }
 
