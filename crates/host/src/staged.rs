@@ -145,3 +145,18 @@ pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(directory)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_are_told_by_their_names() {
+        let copy = beside(Path::new("/etc/logrotate.d/rsyslog"), "old");
+        assert_eq!(copy, Path::new("/etc/logrotate.d/.rsyslog.mailward-old~"));
+        assert!(is_beside(".rsyslog.mailward-old~"));
+        for name in ["rsyslog", "rsyslog~", ".rsyslog.swp", "x.mailward-old~", ".x.mailward-old"] {
+            assert!(!is_beside(name), "{name}");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use mailward_audit::facts::LoggedHabit;
 use mailward_audit::plan::{Change, Layout, Plan, Program, Scale, Tls, Wishes, foretold, harden};
 use mailward_audit::{Facts, Outcome, Server, find, judge};
 
-use crate::build::postfix;
+use crate::build::{file, nothing, postfix, said};
 use crate::{cases, judged};
 
 fn plan(id: &str, facts: &Facts) -> Plan {
@@ -189,4 +189,21 @@ fn lists_keep_what_they_hold() {
             "permit_mynetworks, check_helo_access hash:/etc/postfix/friends, reject_invalid_helo_hostname, reject_non_fqdn_helo_hostname, permit"
         ]
     );
+}
+
+/// Jails that are turned on later take what the default leaves out.
+#[test]
+fn jails_of_tomorrow_ban_everybody_too() {
+    let running = "['add', 'sshd', 'polling']\n['set', 'sshd', 'addignoreip', '127.0.0.1/8', '0.0.0.0/0']\n";
+    let facts = said(nothing(), "fail2ban-client -d", running);
+    let facts = file(facts, "/etc/fail2ban/jail.local", "[DEFAULT]\nignoreip = 127.0.0.1/8, 0.0.0.0/0\n");
+    let changes = plan("BAN-007", &facts).steps.into_iter().map(|step| step.change);
+    let ignored: BTreeSet<_> = changes
+        .filter_map(|change| match change {
+            Change::Setting { section, value, .. } => Some((section, value.unwrap_or_default())),
+            _ => None,
+        })
+        .collect();
+    let narrow = |section: &str| (section.to_owned(), "127.0.0.1/8".to_owned());
+    assert_eq!(ignored, BTreeSet::from([narrow("DEFAULT"), narrow("sshd")]));
 }
