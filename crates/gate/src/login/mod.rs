@@ -30,7 +30,7 @@ pub(crate) struct Desk {
 const PIECE: usize = 4 << 10;
 /// How long the answer to a report that locks somebody out waits for the disk. Dovecot does not wait for it, and a slow disk
 /// must not hold the connection.
-const DISK: Duration = Duration::from_millis(4);
+const DISK: Duration = Duration::from_millis(3);
 
 impl Desk {
     pub(crate) const fn new(state: Rc<RefCell<State>>, tell: Tell) -> Self {
