@@ -1,5 +1,6 @@
 //! Settings that are one of a few names.
 
+use mailward_decide::{Clients, policy};
 use mailward_enforce::Action;
 use mailward_source::Start;
 
@@ -8,7 +9,7 @@ use super::super::settings::Mode;
 use super::{Field, Value, quoted, text, wrong};
 
 /// One of a few names.
-pub(super) fn choice<T: Copy>(
+fn choice<T: Copy>(
     key: &str,
     names: &[(&str, T)],
     value: &Value<'_>,
@@ -22,58 +23,37 @@ pub(super) fn choice<T: Copy>(
     found
 }
 
-pub(super) fn named<T: PartialEq>(names: &[(&str, T)], choice: &T) -> String {
+fn named<T: PartialEq>(names: &[(&str, T)], choice: &T) -> String {
     names.iter().find(|(_, other)| other == choice).map(|(name, _)| quoted(name)).unwrap_or_default()
 }
 
-pub(super) fn either<T>(names: &[(&str, T)]) -> String {
+fn either<T>(names: &[(&str, T)]) -> String {
     names.iter().map(|(name, _)| quoted(name)).collect::<Vec<_>>().join(" or ")
 }
 
-const MODES: [(&str, Mode); 2] = [(Mode::Enforce.name(), Mode::Enforce), (Mode::DryRun.name(), Mode::DryRun)];
+/// Settings that are one of these names.
+macro_rules! choices {
+    ($($type:ty = [$(($name:expr, $choice:expr)),+]);+) => {$(
+        impl Field for $type {
+            fn valid() -> String {
+                either(&[$(($name, $choice)),+])
+            }
 
-impl Field for Mode {
-    fn valid() -> String {
-        either(&MODES)
-    }
+            fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
+                choice(key, &[$(($name, $choice)),+], value, mistakes)
+            }
 
-    fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
-        choice(key, &MODES, value, mistakes)
-    }
-
-    fn show(&self) -> String {
-        quoted(self.name())
-    }
+            fn show(&self) -> String {
+                named(&[$(($name, $choice)),+], self)
+            }
+        }
+    )+};
 }
 
-const STARTS: [(&str, Start); 2] = [("beginning", Start::Beginning), ("end", Start::End)];
-
-impl Field for Start {
-    fn valid() -> String {
-        either(&STARTS)
-    }
-
-    fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
-        choice(key, &STARTS, value, mistakes)
-    }
-
-    fn show(&self) -> String {
-        named(&STARTS, self)
-    }
-}
-
-const ACTIONS: [(&str, Action); 2] = [("drop", Action::Drop), ("reset", Action::Reset)];
-
-impl Field for Action {
-    fn valid() -> String {
-        either(&ACTIONS)
-    }
-
-    fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
-        choice(key, &ACTIONS, value, mistakes)
-    }
-
-    fn show(&self) -> String {
-        named(&ACTIONS, self)
-    }
-}
+choices!(
+    Mode = [(Mode::Enforce.name(), Mode::Enforce), (Mode::DryRun.name(), Mode::DryRun)];
+    Start = [("beginning", Start::Beginning), ("end", Start::End)];
+    Action = [("drop", Action::Drop), ("reset", Action::Reset)];
+    policy::Mode = [("on", policy::Mode::On), ("warn-only", policy::Mode::WarnOnly), ("off", policy::Mode::Off)];
+    Clients = [("doubtful", Clients::Doubtful), ("all", Clients::All)]
+);

@@ -1,47 +1,14 @@
-//! Settings of the answers to Postfix.
+//! Settings that a text stands for, mostly those of the answers to Postfix and Dovecot.
 
 use std::net::SocketAddr;
 
+use mailward_decide::Quota;
 use mailward_decide::lists::DnsList;
 use mailward_decide::login::Limit;
-use mailward_decide::policy::{Exception, Mode};
-use mailward_decide::{Clients, Quota};
+use mailward_decide::policy::Exception;
 
 use super::super::mistake::Mistakes;
-use super::choice::{choice, either, named};
 use super::{Field, Value, quoted, text, wrong};
-
-const MODES: [(&str, Mode); 3] = [("on", Mode::On), ("warn-only", Mode::WarnOnly), ("off", Mode::Off)];
-
-impl Field for Mode {
-    fn valid() -> String {
-        either(&MODES)
-    }
-
-    fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
-        choice(key, &MODES, value, mistakes)
-    }
-
-    fn show(&self) -> String {
-        named(&MODES, self)
-    }
-}
-
-const CLIENTS: [(&str, Clients); 2] = [("doubtful", Clients::Doubtful), ("all", Clients::All)];
-
-impl Field for Clients {
-    fn valid() -> String {
-        either(&CLIENTS)
-    }
-
-    fn read(key: &str, value: &Value<'_>, mistakes: &mut Mistakes<'_>) -> Option<Self> {
-        choice(key, &CLIENTS, value, mistakes)
-    }
-
-    fn show(&self) -> String {
-        named(&CLIENTS, self)
-    }
-}
 
 /// Settings that a text stands for, or `"none"`.
 macro_rules! or_none {
