@@ -92,7 +92,7 @@ fn killed_again_and_again_no_lockout_is_lost() {
         scope.spawn(|| load(address, &stop));
         let _stopping = Stop(&stop);
         for round in 0..kills() {
-            let mut daemon = place.guard_without_firewall();
+            let daemon = place.guard_without_firewall();
             let from = source(round);
             let mut stream = connect(address);
             assert_ne!(ask(&mut stream, "allow", from, 9, ""), Some(-1), "{from} before it failed");
