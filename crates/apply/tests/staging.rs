@@ -20,7 +20,7 @@ use mailward_audit::plan::{Change, Layout, Plan, Step};
 fn needs(programs: &[&str]) -> bool {
     let missing: Vec<_> = programs.iter().filter(|program| !Path::new(program).exists()).collect();
     if !missing.is_empty() {
-        eprintln!("SKIPPED: needs {missing:?} (apt-get install postfix dovecot-core fail2ban logrotate)");
+        eprintln!("SKIPPED: needs {missing:?} (apt-get install postfix dovecot-core fail2ban logrotate spamassassin amavisd-new)");
     }
     missing.is_empty()
 }
@@ -227,4 +227,27 @@ fn a_poisoned_volume_is_refused_line_by_line() {
     let Change::Dovecot { name, value, .. } = foreign() else { return };
     fs::write(volume.join("dovecot.cf"), format!("auth_verbose = yes\n{name} = {value}\n")).unwrap();
     is_told(&refused(Some(volume), &sound), "dovecot.cf:2", &name, "nknown setting");
+}
+
+#[test]
+fn rules_that_spamassassin_does_not_understand_are_refused_and_named() {
+    let file = "/etc/spamassassin/local.cf";
+    if !needs(&["/usr/bin/spamassassin", file]) {
+        return;
+    }
+    check(None, &[lines(file, &["body OWN_MAILWARD /\\bcialis\\b/i"])]).unwrap();
+    let complaints = refused(None, &[lines(file, &["body OWN_MAILWARD /unclosed(/"])]);
+    is_told(&complaints, "", "body OWN_MAILWARD", "Unmatched (");
+}
+
+#[test]
+fn perl_that_amavis_does_not_understand_is_refused_and_named() {
+    let file = "/etc/amavis/conf.d/50-user";
+    if !needs(&["/usr/bin/perl", "/usr/sbin/amavisd", file]) {
+        return;
+    }
+    let setting = |name: &str, value: &str| Change::setting(file, "", name, value);
+    check(None, &[setting("$sa_tag2_level_deflt", "5.0")]).unwrap();
+    let complaints = refused(None, &[setting("$sa_tag2_level_deflt", "(5.0")]);
+    is_told(&complaints, "", "$sa_tag2_level_deflt = (5.0;", "syntax error");
 }

@@ -251,11 +251,11 @@ impl Signer {
 
     /// What takes an unused key out.
     fn remove(&self, key: &SigningKey) -> Vec<Change> {
-        let named = match self {
-            Self::OpenDkim(tables) => tables.unnamed(key),
-            Self::Rspamd(_) => None,
+        let (named, file) = match self {
+            Self::OpenDkim(tables) => (tables.unnamed(key), tables.lasting(&key.place)),
+            Self::Rspamd(_) => (None, key.place.clone()),
         };
-        named.into_iter().chain([Change::Remove { file: key.place.clone() }]).collect()
+        named.into_iter().chain([Change::Remove { file }]).collect()
     }
 
     /// The file that says which key signs for a domain.

@@ -118,6 +118,11 @@ impl Tables {
         Change::lines(&self.keys, &[], &[&line])
     }
 
+    /// Where a key is that OpenDKIM reads from a copy: docker-mailserver makes one of its volume.
+    pub(super) fn lasting(&self, place: &str) -> String {
+        place.replacen(&self.read, &self.folder, 1)
+    }
+
     /// What takes a key's line out of KeyTable, if there is one.
     pub(super) fn unnamed(&self, key: &SigningKey) -> Option<Change> {
         let name = self.name(key)?;

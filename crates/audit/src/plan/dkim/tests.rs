@@ -212,6 +212,41 @@ fn an_old_key_waits_for_mail_under_way_and_goes_after_its_record() {
     assert_eq!(plan.steps.last().unwrap().change, Change::Remove { file });
 }
 
+/// What docker-mailserver reads is a copy of its volume, which is what lasts.
+#[test]
+fn keys_of_docker_mailserver_are_those_of_its_volume() {
+    let mut scene = Scene::new();
+    scene.facts.about.deployment = Deployment::DockerMailserver;
+    let folder = "/tmp/docker-mailserver/opendkim";
+    let table = "mail._domainkey.example.org example.org:mail:/etc/opendkim/keys/example.org/mail.private\n";
+    scene.file(&format!("{folder}/KeyTable"), table, NOW);
+    scene.file(&format!("{folder}/SigningTable"), "*@example.org mail._domainkey.example.org\n", NOW);
+    scene.key("mail", 2048, 100, true);
+    let (_, made) = scene.step(true);
+    scene.key("r20261122", 2048, 0, false);
+    let Known::Is(keys) = &mut scene.facts.dns.signing else { unreachable!() };
+    keys.last_mut().unwrap().place = format!("{folder}/keys/example.org/r20261122.private");
+    scene.published("r20261122", &ALL, true);
+    let (_, switched) = scene.step(false);
+    assert!(
+        scene
+            .after(&switched, &format!("{folder}/KeyTable"))
+            .ends_with("example.org:r20261122:/etc/opendkim/keys/example.org/r20261122.private\n")
+    );
+    let Known::Is(keys) = &mut scene.facts.dns.signing else { unreachable!() };
+    keys.iter_mut().for_each(|key| {
+        key.senders = if key.selector == "mail" { vec![] } else { vec!["*@example.org".to_owned()] }
+    });
+    scene.published("mail", &ALL, false);
+    let (step, removed) = scene.step(false);
+    assert!(matches!(step, Step::Remove { .. }), "{step:?}");
+    let layout = Layout::of(&scene.facts);
+    for step in [made, switched, removed].iter().flat_map(|plan| &plan.steps) {
+        let file = layout.file(&step.change).unwrap_or_default();
+        assert!(file.starts_with(folder), "{step:?}");
+    }
+}
+
 #[test]
 fn short_and_old_keys_are_changed_and_unsigned_domains_get_one() {
     for (bits, days, why) in [(1024, 3, "1024 bit"), (2048, 365, "365 days ago")] {
