@@ -159,6 +159,10 @@ fn mended(host: &Host<'_>) -> Result<Vec<String>> {
         Ok((said, begin.elapsed()))
     })?;
     println!("harden apply took {:.1} s", took.as_secs_f64());
+    if !wrong.is_empty() {
+        // Who is just logging in while Dovecot reads its files anew is cut off; mail programs try again.
+        wrong = people("once more", host)?;
+    }
     let done: Value = serde_json::from_str(&said).context("what was applied, in JSON")?;
     let changed = done.get("changed").and_then(Value::as_array).context("no files were changed")?;
     let names = changed.iter().filter_map(Value::as_str);
