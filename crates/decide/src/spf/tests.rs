@@ -73,7 +73,7 @@ fn of(record: &str, client: &str) -> Spf {
 #[test]
 fn mechanisms_match_in_order() {
     let check = |record: &str, client: &str, expected: Spf| {
-        assert_eq!(of(record, client), expected, "{record} {client}")
+        assert_eq!(of(record, client), expected, "{record} {client}");
     };
     for (record, client, expected) in [
         ("v=spf1 -all", "192.0.2.7", Spf::Fail),
