@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use mailward_apply::{Prepared, apply, diffs, tried};
+use mailward_apply::{Prepared, diffs};
 use mailward_audit::plan::{Layout, Plan, Reason, Step};
 use mailward_probe::Mask;
 
+use super::course::Course;
 use super::plan::{Made, Making};
-use super::witness::Outside;
 use super::{Ground, say, show};
-use crate::cli::audit::{collect, spinner};
+use crate::cli::audit::collect;
 use crate::cli::{Format, Outcome, Usage};
 
 /// Options of `harden apply`.
@@ -25,15 +26,8 @@ pub(crate) struct Args {
     /// Show each step alone and ask for it
     #[arg(long, conflicts_with_all = ["yes", "format"])]
     interactive: bool,
-    /// Show the plan and try it on a copy; nothing is changed
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
-    /// How to print it
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    #[command(flatten)]
+    course: Course,
 }
 
 /// Runs the command.
@@ -49,29 +43,18 @@ pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
         say("nothing was changed");
         return Ok(Outcome::Findings);
     };
-    if args.format == Format::Text {
+    if args.course.format == Format::Text {
         made.show(Format::Text)?;
     }
     if made.prepared.is_empty() {
-        return show::nothing(args.format);
+        return show::nothing(args.course.format);
     }
-    if args.dry_run {
-        ground.with_site(|site| tried(&made.prepared, site))?;
-        return show::tried(&made.prepared, args.format);
-    }
-    if !args.yes && !agreed("Carry it out? [yes/no] ")? {
-        say("nothing was changed");
-        return Ok(Outcome::Findings);
-    }
-    let bar = spinner();
-    let witness = Outside::new(config, &ground, &args.making.scope, &made)?;
-    let done = ground.with_site(|site| {
-        apply(&history, &made.prepared, site, &witness, &|step| bar.set_message(step.to_owned()))
-    });
-    bar.finish_and_clear();
-    let done = done?;
-    ground.accept(&history, &done.id, false);
-    show::done(&done, args.format)
+    let on = (&ground, &args.making.scope);
+    let done = match args.course.take(config, on, &history, &made, "Carry it out? [yes/no] ")? {
+        ControlFlow::Continue(done) => done,
+        ControlFlow::Break(outcome) => return Ok(outcome),
+    };
+    show::done(&done, args.course.format)
 }
 
 /// A plan of a file; the server is audited all the same, for what is proved afterwards.

@@ -1,19 +1,19 @@
 //! `mailward harden dkim`: signing keys, made and changed step by step.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use mailward_apply::{Prepared, apply, tried};
+use mailward_apply::Prepared;
 use mailward_audit::Server;
 use mailward_audit::facts::Facts;
 use mailward_audit::plan::dkim::{Rotation, Step, Wishes, plan, rotations};
 use mailward_audit::plan::{Algorithm, Layout};
 use serde_json::json;
 
-use super::apply::agreed;
+use super::course::Course;
 use super::plan::Made;
-use super::witness::Outside;
-use super::{Ground, say, show};
-use crate::cli::audit::{collect, spinner};
+use super::{Ground, show};
+use crate::cli::audit::collect;
 use crate::cli::{Format, Outcome, Usage};
 
 /// Options of `harden dkim`.
@@ -28,17 +28,10 @@ pub(crate) struct Args {
     /// An Ed25519 key beside the RSA key; Rspamd only
     #[arg(long)]
     ed25519: bool,
-    /// Show the step and try it on a copy; nothing is changed
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
     #[command(flatten)]
     scope: collect::Scope,
-    /// How to print it
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    #[command(flatten)]
+    course: Course,
 }
 
 /// Runs the command. Status 1 says that a step is left to be taken, by it or by you.
@@ -55,34 +48,23 @@ pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
     let prepared = ground.with_site(|site| Prepared::make(plan(&facts, &found), &layout, site))?;
     let made = Made { facts, prepared };
     if made.prepared.is_empty() {
-        tell(&found, args.format)?;
+        tell(&found, args.course.format)?;
         return Ok(outcome(&found));
     }
-    if args.format == Format::Text {
+    if args.course.format == Format::Text {
         tell(&found, Format::Text)?;
         made.show(Format::Text)?;
     }
-    if args.dry_run {
-        ground.with_site(|site| tried(&made.prepared, site))?;
-        return show::tried(&made.prepared, args.format);
-    }
-    if !args.yes && !agreed("Take the step? [yes/no] ")? {
-        say("nothing was changed");
-        return Ok(Outcome::Findings);
-    }
-    let bar = spinner();
-    let witness = Outside::new(config, &ground, &args.scope, &made)?;
-    let done = ground.with_site(|site| {
-        apply(&history, &made.prepared, site, &witness, &|step| bar.set_message(step.to_owned()))
-    });
-    bar.finish_and_clear();
-    let done = done?;
-    ground.accept(&history, &done.id, false);
-    if args.format == Format::Text {
+    let on = (&ground, &args.scope);
+    let done = match args.course.take(config, on, &history, &made, "Take the step? [yes/no] ")? {
+        ControlFlow::Continue(done) => done,
+        ControlFlow::Break(outcome) => return Ok(outcome),
+    };
+    if args.course.format == Format::Text {
         show::done(&done, Format::Text)?;
     }
     let (_, next) = look()?;
-    tell(&next, args.format)?;
+    tell(&next, args.course.format)?;
     Ok(outcome(&next))
 }
 

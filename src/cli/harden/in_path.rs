@@ -1,36 +1,29 @@
 //! `mailward harden in-path`: Postfix is told to ask the policy service, and Dovecot the login guard.
 
 use std::net::{SocketAddr, TcpStream};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use mailward_apply::{Prepared, apply, tried};
+use mailward_apply::Prepared;
 use mailward_audit::plan::in_path::{Hindrance, LoginGuard, login_guard, policy_service};
 use mailward_audit::plan::{Layout, Plan, Step};
 use mailward_audit::{Facts, Server};
 
-use super::apply::agreed;
+use super::course::Course;
 use super::plan::Made;
-use super::witness::Outside;
 use super::{Ground, say, show};
-use crate::cli::audit::{collect, spinner};
+use crate::cli::audit::collect;
 use crate::cli::{Format, Outcome, Usage};
 
 /// Options of `harden in-path`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Show the plan and try it on a copy; nothing is changed
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
     #[command(flatten)]
     scope: collect::Scope,
-    /// How to print it
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    #[command(flatten)]
+    course: Course,
 }
 
 /// Runs the command. Status 1 says that somebody does not ask yet.
@@ -47,26 +40,21 @@ pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
         );
         return Ok(Outcome::Fine);
     }
-    if args.format == Format::Text {
+    if args.course.format == Format::Text {
         made.show(Format::Text)?;
     }
-    if args.dry_run {
-        ground.with_site(|site| tried(&made.prepared, site))?;
-        return show::tried(&made.prepared, args.format);
-    }
-    if !args.yes && !agreed("Have the mail server ask Mailward? [yes/no] ")? {
-        say("nothing was changed");
-        return Ok(Outcome::Findings);
-    }
-    let bar = spinner();
-    let witness = Outside::new(config, &ground, &args.scope, &made)?;
-    let done = ground.with_site(|site| {
-        apply(&history, &made.prepared, site, &witness, &|step| bar.set_message(step.to_owned()))
-    });
-    bar.finish_and_clear();
-    let done = done?;
-    ground.accept(&history, &done.id, false);
-    show::done(&done, args.format)?;
+    let on = (&ground, &args.scope);
+    let done = match args.course.take(
+        config,
+        on,
+        &history,
+        &made,
+        "Have the mail server ask Mailward? [yes/no] ",
+    )? {
+        ControlFlow::Continue(done) => done,
+        ControlFlow::Break(outcome) => return Ok(outcome),
+    };
+    show::done(&done, args.course.format)?;
     Ok(Outcome::Fine)
 }
 

@@ -1,6 +1,7 @@
 //! `mailward harden`: what the audit found is mended by a plan, which is shown, tried, carried out, proved, and can be undone.
 
 mod apply;
+mod course;
 mod dkim;
 mod history;
 mod in_path;
