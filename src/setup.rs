@@ -58,7 +58,12 @@ fn gate(settings: &Settings) -> Option<Plan> {
 /// How the login guard judges.
 pub(crate) fn login_settings(login: &Login, enforce: bool) -> mailward_gate::login::Settings {
     let limits = login.limits.iter().cloned().collect();
-    mailward_gate::login::Settings { enforce, key: login.key.clone().unwrap_or_default(), wait: login.wait, limits }
+    mailward_gate::login::Settings {
+        enforce,
+        key: login.key.clone().unwrap_or_default(),
+        wait: login.wait,
+        limits,
+    }
 }
 
 /// Where Postfix asks.

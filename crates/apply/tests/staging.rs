@@ -20,7 +20,9 @@ use mailward_audit::plan::{Change, Layout, Plan, Step};
 fn needs(programs: &[&str]) -> bool {
     let missing: Vec<_> = programs.iter().filter(|program| !Path::new(program).exists()).collect();
     if !missing.is_empty() {
-        eprintln!("SKIPPED: needs {missing:?} (apt-get install postfix dovecot-core fail2ban logrotate spamassassin amavisd-new)");
+        eprintln!(
+            "SKIPPED: needs {missing:?} (apt-get install postfix dovecot-core fail2ban logrotate spamassassin amavisd-new)"
+        );
     }
     missing.is_empty()
 }

@@ -1,5 +1,10 @@
 //! The gate over its sockets: what Postfix would send, and what others send to hurt it.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -124,7 +129,9 @@ fn an_account_over_its_limit_is_told() {
         })
         .collect();
     assert_eq!(answers.iter().filter(|answer| *answer == "action=DUNNO\n\n").count(), 25);
-    let Report::Signal(signal) = open.reports.recv_timeout(Duration::from_secs(20)).unwrap() else { panic!() };
+    let Report::Signal(signal) = open.reports.recv_timeout(Duration::from_secs(20)).unwrap() else {
+        panic!()
+    };
     assert_eq!(signal.subject.to_string(), "erin@example.com");
 }
 
