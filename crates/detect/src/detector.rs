@@ -253,8 +253,11 @@ impl Detector {
         if let (Some(guess), Some(account)) = (offence.guess, &offence.account) {
             self.repeats_guess(offence.address, account, guess, offence.time);
         }
-        if matches!(offence.event, EventKind::PasswordRefused | EventKind::RefusalReported) {
-            // The line that repeats it may still come.
+        if matches!(
+            offence.event,
+            EventKind::PasswordRefused | EventKind::RefusalReported | EventKind::LoginFailed
+        ) {
+            // The line that repeats it may still come, or has come.
             self.joins.restore(offence, Source::of(offence.address));
         }
         if offence.count > 0 && offence.weight >= Weight::Light {

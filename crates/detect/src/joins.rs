@@ -148,12 +148,22 @@ impl Joins {
         }
     }
 
-    /// Expects the line that repeats a refusal of before a restart; its session is not known any more.
+    /// Expects the line that repeats a refusal of before a restart, until that line is brought back, too. Sessions are not known any
+    /// more: a line stands for all that its account had pending.
     pub(crate) fn restore(&mut self, offence: &Offence, source: Source) {
         let (account, secs) = (self.account(offence.account.as_ref()), seconds(offence.time));
-        let number = offence.count.max(1);
-        let (teller, is_twice_told) = (offence.event, false);
-        self.expect(source, Refusal { teller, is_twice_told, session: None, account, number, secs });
+        let pending = self.pending.get_mut(source);
+        if offence.event == EventKind::LoginFailed {
+            let is_another =
+                |old: &Refusal| account.is_some() && old.account.is_some() && old.account != account;
+            pending.into_iter().for_each(|pending| pending.refusals.retain(|old| is_another(old)));
+            return;
+        }
+        let (teller, number) = (offence.event, offence.count.max(1));
+        let refusal = Refusal { teller, is_twice_told: false, session: None, account, number, secs };
+        if !pending.is_some_and(|pending| pending.knows(&refusal)) {
+            self.expect(source, refusal);
+        }
     }
 
     fn expect(&mut self, source: Source, refusal: Refusal) {
@@ -294,6 +304,33 @@ mod tests {
             (vec![told(LoginFailed, "", 1), told(RefusalReported, "", 1)], 2),
         ] {
             assert_eq!(counted(&events), count, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_before_a_restart_answers_no_refusal_of_after_it() {
+        use EventKind::{LoginFailed, PasswordRefused, RefusalReported};
+        let offence = |event, count| Offence {
+            time: Timestamp::from_secs(1_000),
+            kind: mailward_model::OffenceKind::AuthFailure,
+            event,
+            reason: mailward_model::Reason::WrongPassword,
+            address: [192, 0, 2, 1].into(),
+            account: Account::of("bob".into()),
+            guess: None,
+            service: "imap".into(),
+            count,
+            weight: mailward_model::Weight::Full,
+        };
+        for (before, then, count) in [
+            (vec![offence(RefusalReported, 1)], told(LoginFailed, "s", 1), 0),
+            (vec![offence(RefusalReported, 1), offence(LoginFailed, 0)], told(LoginFailed, "t", 1), 1),
+            (vec![offence(RefusalReported, 1), offence(PasswordRefused, 0)], told(LoginFailed, "s", 2), 1),
+        ] {
+            let (mut joins, source) = (Joins::new(100), Source::of([192, 0, 2, 1].into()));
+            before.iter().for_each(|offence| joins.restore(offence, source));
+            let account = Account::of(then.user);
+            assert_eq!(joins.new_attempts(&then, source, account.as_ref()), count, "{before:?}");
         }
     }
 }
