@@ -41,6 +41,11 @@ const PACKAGES: &[Package] = &[
     ("fail2ban", "jails for the audit to judge, and a peer: fail2ban-regex"),
     ("nsd", "a name server for the audit's questions"),
     ("rspamd", "a filter that catches the audit's test mails"),
+    ("opendkim", "signs mail, for keys to be changed"),
+    ("miltertest", "hands a signer its mail"),
+    ("spamassassin", "refuses rules that it does not understand"),
+    ("amavisd-new", "refuses configuration that it does not understand"),
+    ("bind9-dnsutils", "asks name servers independently of us"),
     ("python3-dkim", "verifies DKIM signatures independently of us"),
     ("strace", "ends a plan at a system call of choice"),
     ("chromium", "looks at the pages that reports make"),
@@ -49,13 +54,27 @@ const PACKAGES: &[Package] = &[
 
 const BENCH_PACKAGES: &[Package] = &[
     ("sshguard", "a peer: sshg-parser"),
+    ("postgrey", "a peer: greylisting"),
     ("pflogsumm", "a peer: summaries of Postfix logs"),
     ("ripgrep", "the speed that searching has"),
 ];
 
 /// Services that come with the packages. None of them is wanted on a developer's machine.
-const SERVICES: &[&str] =
-    &["postfix", "dovecot", "nftables", "rsyslog", "fail2ban", "nsd", "rspamd", "sshguard", "ssh"];
+const SERVICES: &[&str] = &[
+    "postfix",
+    "dovecot",
+    "nftables",
+    "rsyslog",
+    "fail2ban",
+    "nsd",
+    "rspamd",
+    "opendkim",
+    "spamassassin",
+    "amavis",
+    "sshguard",
+    "postgrey",
+    "ssh",
+];
 
 /// A cargo tool, the command that shows whether it is there, and what needs it.
 const CARGO_TOOLS: &[(&str, &str)] = &[
