@@ -28,7 +28,10 @@ impl Habits {
         let Some(address) = event.address() else { return };
         let kind = event.tls.and_then(|tls| dated(&tls.protocol.lossy()));
         match (event.kind, kind) {
-            (EventKind::TlsEstablished, Some(kind)) => self.add(kind, event, Who::Address(address)),
+            // From here audits speak every version, ours first; and programs on this host have the server's own OpenSSL.
+            (EventKind::TlsEstablished, Some(kind)) if !address.is_loopback() => {
+                self.add(kind, event, Who::Address(address));
+            }
             (EventKind::LoginSucceeded, kind) => self.login(event, address, kind),
             _ => {}
         }
@@ -89,5 +92,27 @@ fn dated(protocol: &str) -> Option<&'static str> {
     match protocol {
         "TLSv1.2" => Some("tls-1.2"),
         old => OLD.contains(&old).then_some("old-tls"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mailward_model::{Client, Text, Timestamp, Tls};
+
+    use super::*;
+
+    #[test]
+    fn an_audit_on_this_host_locks_nobody_out() {
+        let mut habits = Habits::default();
+        for address in ["127.0.0.1", "203.0.113.10"] {
+            let mut event = Event::new(Timestamp::from_secs(1_000), Program::Smtpd);
+            event.kind = EventKind::TlsEstablished;
+            event.service = "submission".into();
+            event.client = Some(Client { address: address.parse().unwrap(), port: 0, name: Text::EMPTY });
+            event.tls = Some(Tls { protocol: "TLSv1.2".into(), cipher: Text::EMPTY });
+            habits.event(&event);
+        }
+        let facts = habits.facts(|_| true);
+        assert_eq!(facts.iter().map(|habit| &habit.examples).collect::<Vec<_>>(), [&["203.0.113.10"]]);
     }
 }
