@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use mailward_lab::attack::{self, Settings};
@@ -55,6 +56,11 @@ fn the_lab_works_and_leaves_nothing_behind() {
         eprintln!("SKIPPED: the lab cannot run here: {}", problems.join("; "));
         return;
     }
+    // What is left of a lab that was killed as a whole.
+    let stale = format!("{}-mail", options().prefix);
+    let added = Command::new("/usr/sbin/ip").args(["netns", "add", &stale]).status().unwrap();
+    assert!(added.success());
+
     let lab = Lab::up(options(), &program()).unwrap();
     let dir = lab.dir().to_owned();
     let prefix = lab.prefix().to_owned();

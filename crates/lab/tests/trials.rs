@@ -31,7 +31,21 @@ fn in_mail_host(lab: &Lab, words: &[&str]) -> String {
 
 fn set(lab: &Lab, settings: &[&str]) {
     in_mail_host(lab, &[&["/usr/sbin/postconf", "-e"], settings].concat());
+    let old = servers(lab);
     in_mail_host(lab, &["/usr/sbin/postfix", "reload"]);
+    // One that waits for a client may take one more before it notices, with the settings of before.
+    let end = Instant::now() + Duration::from_secs(60);
+    while servers(lab).iter().any(|server| old.contains(server)) {
+        assert!(Instant::now() < end, "smtpd of before the reload: {old:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The processes that talk to clients.
+fn servers(lab: &Lab) -> BTreeSet<String> {
+    let listed = in_mail_host(lab, &["/usr/bin/ps", "-C", "smtpd,ps", "-o", "pid=,comm="]);
+    let smtpd = listed.lines().filter(|line| line.ends_with("smtpd"));
+    smtpd.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 /// The words before a command of the mail host's.

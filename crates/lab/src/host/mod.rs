@@ -106,15 +106,15 @@ pub struct Guest {
 }
 
 impl Lab {
-    /// Makes a lab; takes a few seconds. A lab that is down already but left its folder is replaced.
+    /// Makes a lab; takes a few seconds. A lab that nobody runs any more but left its folder or networks is replaced.
     ///
     /// # Errors
     /// When this machine cannot run one (see [`missing`]), one is up already, or a server does not start.
     pub fn up(options: Options, program: &Program) -> Result<Self> {
         let problems = missing();
         ensure!(problems.is_empty(), "the lab cannot run here: {}", problems.join("; "));
-        let there = net::existing(&options.prefix);
-        ensure!(there.is_empty(), "this lab is up already; say: cargo xtask lab down");
+        ensure!(!net::in_use(&options.prefix)?, "this lab is up already; say: cargo xtask lab down");
+        net::down(&options.prefix)?;
         fresh_folder(&options.dir)?;
         options.save()?;
         let mut lab = Self { options, lease: None };

@@ -4,7 +4,8 @@
 //! kernel's AnyIP), so a socket may bind to any of them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -25,8 +26,27 @@ fn handle(prefix: &str, place: Place) -> PathBuf {
 }
 
 /// Those of the lab's namespaces that exist.
-pub(crate) fn existing(prefix: &str) -> Vec<Place> {
+fn existing(prefix: &str) -> Vec<Place> {
     Place::ALL.into_iter().filter(|place| handle(prefix, *place).exists()).collect()
+}
+
+/// Whether any process is in one of them. After a crash of this machine, or of everything that ran the lab, nobody is.
+pub(crate) fn in_use(prefix: &str) -> Result<bool> {
+    let names: Vec<_> = existing(prefix)
+        .into_iter()
+        .filter_map(|place| identity(&handle(prefix, place)))
+        .collect();
+    let processes = fs::read_dir("/proc").context("reading /proc")?;
+    Ok(processes
+        .flatten()
+        .filter_map(|process| identity(&process.path().join("ns/net")))
+        .any(|network| names.contains(&network)))
+}
+
+/// What tells one namespace from another (namespaces(7)).
+fn identity(handle: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(handle).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Moves the calling thread into a namespace for good. Sockets that it opens from now on belong there.
