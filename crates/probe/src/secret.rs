@@ -154,10 +154,13 @@ fn value(name: &str, from: &str) -> (usize, usize) {
         return (1, 0);
     }
     let kept = from.find(|c: char| !" \t=:>\"'".contains(c)).unwrap_or(from.len());
+    // Dovecot's `auth_policy_server_api_header = Name: secret` has words.
+    let is_header = name.trim_end().ends_with("api_header");
     let quote = from.get(..kept).and_then(|start| start.chars().rev().find(|c| "\"'".contains(*c)));
     let value = from.get(kept..).unwrap_or_default();
     let end = match quote {
         Some(quote) => value.find([quote, '\n']),
+        None if is_header => value.find('\n'),
         None => value.find(|c: char| c.is_whitespace() || "\"',;)".contains(c)),
     };
     let len = end.unwrap_or(value.len());
@@ -197,6 +200,8 @@ fn speaks_of_a_secret(name: &str) -> bool {
         "access_key",
         "private_key",
         "sshpass",
+        "hash_nonce",
+        "api_header",
         "_pass",
         "_pw",
         "_pwd",
@@ -238,6 +243,10 @@ mod tests {
                 "openssl enc -aes-256-cbc -pass pass:*** -out x",
             ),
             ("restic -r rest:https://me:hunter2@host/x", "restic -r rest:https://me:***@host/x"),
+            (
+                "auth_policy_server_api_header = Authorization: Bearer abc\nauth_policy_hash_nonce = abc\n",
+                "auth_policy_server_api_header = ***\nauth_policy_hash_nonce = ***\n",
+            ),
             ("dnpass = geheim\nbind_pw: x y\n", "dnpass = ***\nbind_pw: *** y\n"),
         ]);
     }

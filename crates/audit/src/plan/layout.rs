@@ -198,6 +198,9 @@ fn told(file: &str) -> Program {
 
 /// How a program's own file is written.
 fn syntax(file: &str) -> Format {
+    if file.ends_with(".conf.ext") {
+        return Format::Dovecot;
+    }
     let sections = ["/etc/fail2ban/", "/etc/systemd/", "/lib/systemd/"];
     if sections.iter().any(|folder| file.contains(folder)) || file.contains("/fail2ban-") {
         return Format::Sections;

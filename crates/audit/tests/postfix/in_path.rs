@@ -49,3 +49,14 @@ fn it_asks_behind_the_rule_that_refuses_relaying() {
         &format!("permit_mynetworks, reject_unauth_destination, {RULE}, reject_rbl_client bl.example"),
     );
 }
+
+#[test]
+fn a_rule_without_a_default_action_is_replaced_and_other_services_stay() {
+    check(
+        "smtpd_recipient_restrictions = permit_mynetworks, check_policy_service inet:127.0.0.1:10023, \
+         check_policy_service { inet:127.0.0.1:100231, default_action=DUNNO }\n",
+        &format!(
+            "{RULE}, permit_mynetworks, check_policy_service {{ inet:127.0.0.1:100231, default_action=DUNNO }}"
+        ),
+    );
+}

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use super::Hindrance;
 use crate::dovecot::Dovecot;
 use crate::facts::Facts;
-use crate::plan::{Change, Step};
+use crate::plan::{Change, Layout, Step};
 
 /// Where the login guard listens, and what it wants to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,28 +29,48 @@ const ATTRIBUTES: &[(&str, &str, &str)] = &[
     ("mech", "%{mech}", "%{mechanism}"),
 ];
 
-/// The steps after which Dovecot asks; none where it does.
+/// The file of the key, beside the one that Dovecot reads last. Nothing includes a `.conf.ext` by a pattern.
+const KEY_FILE: &str = "mailward-key.conf.ext";
+
+/// The steps after which Dovecot asks, with the key. Where it asks already, they concern the key alone: the facts do not tell which one
+/// it has, so the step is always there, and changes nothing where it is the right one.
 ///
 /// # Errors
 /// [`Hindrance`] says why there can be none.
 pub fn login_guard(facts: &Facts, in_container: bool, guard: &LoginGuard) -> Result<Vec<Step>, Hindrance> {
     let dovecot = Dovecot::read(facts).map_err(Hindrance::Untold)?;
     let url = format!("http://{}/", guard.address);
-    match dovecot.explicit("auth_policy_server_url").filter(|other| !other.is_empty()) {
-        Some(asked) if asked == url => return Ok(Vec::new()),
-        Some(other) => return Err(Hindrance::Another(other.to_owned())),
+    let asked = dovecot.explicit("auth_policy_server_url").filter(|other| !other.is_empty());
+    let mut changes = match asked {
+        Some(asked) if asked != url => return Err(Hindrance::Another(asked.to_owned())),
         None if in_container && guard.address.ip().is_loopback() => return Err(Hindrance::OtherHost),
-        None => {}
-    }
-    let mut changes = attributes(&dovecot);
-    if dovecot.explicit("auth_policy_hash_nonce").is_none_or(str::is_empty) {
-        changes.push(change(&dovecot, "auth_policy_hash_nonce", &guard.nonce));
-    }
+        _ => Vec::new(),
+    };
+    let asks = change(&dovecot, "auth_policy_server_url", &url);
     if let Some(key) = &guard.key {
-        changes.push(change(&dovecot, "auth_policy_server_api_header", &format!("X-API-Key: {key}")));
+        let last = Layout::of(facts).file(&asks).unwrap_or_default();
+        changes.extend(with_key(last.rsplit_once('/').map_or("", |(folder, _)| folder), &last, key));
     }
-    changes.push(change(&dovecot, "auth_policy_server_url", &url));
+    if asked.is_none() {
+        changes.extend(attributes(&dovecot));
+        if dovecot.explicit("auth_policy_hash_nonce").is_none_or(str::is_empty) {
+            changes.push(change(&dovecot, "auth_policy_hash_nonce", &guard.nonce));
+        }
+        changes.push(asks);
+    }
     Ok(changes.into_iter().map(|change| Step { change, reasons: Vec::new() }).collect())
+}
+
+/// The key in a file for root alone. `!include_try` passes over it for whoever may not read it: dovecot-lda(1), which users start, would
+/// end at an `!include` (2.3.19).
+fn with_key(folder: &str, last: &str, key: &str) -> [Change; 3] {
+    let file = format!("{folder}/{KEY_FILE}");
+    let header = format!("X-API-Key: {key}");
+    [
+        Change::setting(&file, "", "auth_policy_server_api_header", header),
+        Change::mode(&file, 0o600),
+        Change::lines(last, &[], &[&format!("!include_try {file}")]),
+    ]
 }
 
 fn change(dovecot: &Dovecot, name: &str, value: &str) -> Change {
@@ -79,6 +99,9 @@ mod tests {
         let guard = LoginGuard { address, key: key.map(str::to_owned), nonce: "random".to_owned() };
         let told = |step: Step| match step.change {
             Change::Dovecot { blocks, name, value } => format!("{}{name} = {value}", blocks.concat()),
+            Change::Setting { file, name, value, .. } => format!("{file}: {name} = {}", value.unwrap()),
+            Change::Access { file, mode, .. } => format!("{file}: {:o}", mode.unwrap()),
+            Change::Lines { file, add, .. } => format!("{file}: {}", add.concat()),
             other => panic!("{other:?}"),
         };
         login_guard(&facts, in_container, &guard).map(|steps| steps.into_iter().map(told).collect())
@@ -87,19 +110,22 @@ mod tests {
     const OLD: &str = "# 2.3.19.1 (9b53102964): /etc/dovecot/dovecot.conf\n";
     const NEW: &str = "# 2.4.1-4 (7d8c0e5759): /etc/dovecot/dovecot.conf\ndovecot_config_version = 2.4.1\n";
 
+    const KEY: [&str; 3] = [
+        "/etc/dovecot/mailward-key.conf.ext: auth_policy_server_api_header = X-API-Key: a key",
+        "/etc/dovecot/mailward-key.conf.ext: 600",
+        "/etc/dovecot/local.conf: !include_try /etc/dovecot/mailward-key.conf.ext",
+    ];
+
     #[test]
     fn each_version_is_told_in_its_words() {
         let old = planned(OLD, false, Some("a key")).unwrap();
+        assert_eq!(old[..3], KEY);
         assert!(
-            old[0].starts_with("auth_policy_request_attributes = login=%{requested_username} pwhash="),
+            old[3].starts_with("auth_policy_request_attributes = login=%{requested_username} pwhash="),
             "{old:?}"
         );
-        let rest = [
-            "auth_policy_hash_nonce = random",
-            "auth_policy_server_api_header = X-API-Key: a key",
-            "auth_policy_server_url = http://127.0.0.1:4001/",
-        ];
-        assert_eq!(old[1..], rest);
+        let rest = ["auth_policy_hash_nonce = random", "auth_policy_server_url = http://127.0.0.1:4001/"];
+        assert_eq!(old[4..], rest);
         let new = planned(NEW, false, None).unwrap();
         assert_eq!(new.len(), ATTRIBUTES.len() + 2, "{new:?}");
         assert!(new.contains(&"auth_policy_request_attributesmech = %{mechanism}".to_owned()), "{new:?}");
@@ -113,6 +139,8 @@ mod tests {
             )
         };
         assert_eq!(planned(&with("http://127.0.0.1:4001/"), false, None), Ok(Vec::new()));
+        let with_key = planned(&with("http://127.0.0.1:4001/"), false, Some("a key")).unwrap();
+        assert_eq!(with_key, KEY, "a key that was set later");
         let other = "http://127.0.0.1:8084/".to_owned();
         assert_eq!(planned(&with(&other), false, None), Err(Hindrance::Another(other)));
         assert_eq!(planned(OLD, true, None), Err(Hindrance::OtherHost));

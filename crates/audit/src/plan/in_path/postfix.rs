@@ -33,24 +33,40 @@ fn changes(postfix: &Postfix<'_>, endpoint: &str) -> Vec<Change> {
     let mut changes = Vec::new();
     for parameter in ASKING {
         let main = postfix.written(None, parameter).unwrap_or_default();
-        if !asks(&main, endpoint) {
-            changes.push(Change::parameter(parameter, placed(postfix, None, parameter, &main, &rule)));
+        let placed =
+            |service, list: &str| placed(postfix, service, parameter, &without(list, endpoint), &rule);
+        if !is_wired(&main, endpoint) {
+            changes.push(Change::parameter(parameter, placed(None, &main)));
         }
         // What comes back from a filter was asked about when it came in.
         for service in postfix.smtpd().filter(|service| !postfix.loopback_only(service)) {
-            let own = service.overridden(parameter).filter(|own| !asks(own, endpoint));
-            changes.extend(own.map(|own| {
-                let value = placed(postfix, Some(service), parameter, own, &rule);
-                Change::overriding(service.key(), parameter, value)
-            }));
+            let own = service.overridden(parameter).filter(|own| !is_wired(own, endpoint));
+            changes.extend(
+                own.map(|own| Change::overriding(service.key(), parameter, placed(Some(service), own))),
+            );
         }
     }
     changes
 }
 
-fn asks(list: &str, endpoint: &str) -> bool {
-    let is_it = |piece: &String| piece.starts_with("check_policy_service") && piece.contains(endpoint);
-    list::pieces(list).iter().any(is_it)
+/// Whether a list asks there, and goes on by itself where nobody answers.
+fn is_wired(list: &str, endpoint: &str) -> bool {
+    let goes_on = |piece: &String| words(piece).any(|word| word.eq_ignore_ascii_case("default_action=dunno"));
+    list::pieces(list).iter().any(|piece| asks(piece, endpoint) && goes_on(piece))
+}
+
+/// The list without rules that ask there, such as those of a service that listened there before.
+fn without(list: &str, endpoint: &str) -> String {
+    list::without(list, |piece| asks(piece, endpoint))
+}
+
+fn asks(piece: &str, endpoint: &str) -> bool {
+    let mut words = words(piece);
+    words.next() == Some("check_policy_service") && words.any(|word| word == endpoint)
+}
+
+fn words(piece: &str) -> impl Iterator<Item = &str> {
+    piece.split(|c: char| c.is_whitespace() || ",{}".contains(c)).filter(|word| !word.is_empty())
 }
 
 /// Before all others, so that whoever is logged in is asked about, too; but not about mail that is relayed to strangers: where that is
