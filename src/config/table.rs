@@ -419,7 +419,7 @@ pub(super) const SECTIONS: &[Section] = &[
             setting!(
                 "enabled",
                 policy.enabled,
-                "Whether the daemon answers. Postfix has to be told to ask: mailward harden in-path."
+                "Whether the daemon answers. Postfix has to be told to ask: mailward harden apply --only in-path."
             ),
             setting!("listen", policy.listen, "Where, by TCP, or \"none\". A change needs a restart."),
             setting!(

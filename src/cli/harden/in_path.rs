@@ -1,65 +1,30 @@
-//! `mailward harden in-path`: Postfix is told to ask the policy service, and Dovecot the login guard.
+//! `mailward harden plan --only in-path`, and `apply`: Postfix is told to ask the policy service, and Dovecot the login guard.
 
 use std::net::{SocketAddr, TcpStream};
-use std::ops::ControlFlow;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use mailward_apply::Prepared;
 use mailward_audit::plan::in_path::{Hindrance, LoginGuard, login_guard, policy_service};
-use mailward_audit::plan::{Layout, Plan, Step};
+use mailward_audit::plan::{Plan, Step};
 use mailward_audit::{Facts, Server};
 
-use super::course::Course;
-use super::plan::Made;
-use super::{Ground, say, show};
-use crate::cli::audit::collect;
-use crate::cli::{Format, Outcome, Usage};
+use super::Ground;
+use crate::cli::Usage;
 
-/// Options of `harden in-path`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    #[command(flatten)]
-    scope: collect::Scope,
-    #[command(flatten)]
-    course: Course,
-}
+/// What it is called where a plan is asked for.
+pub(super) const NAME: &str = "in-path";
 
-/// Runs the command. Status 1 says that somebody does not ask yet.
-pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome> {
-    let ground = Ground::find(config, &args.scope)?;
-    let history = ground.history()?;
-    let facts = collect::collect(config, &ground.settings, &args.scope)?.0;
-    let plan = plan(&ground, &facts)?;
-    let prepared = ground.with_site(|site| Prepared::make(plan, &Layout::of(&facts), site))?;
-    let made = Made { facts, prepared };
-    if made.prepared.is_empty() {
-        say(
-            "the mail server asks already; nothing is to be done. What was answered: mailward policy status; mailward login status",
-        );
-        return Ok(Outcome::Fine);
+/// Whether that is asked for. It mends no finding, so it is in a plan by itself.
+pub(super) fn is_meant(only: &[String]) -> Result<bool, Usage> {
+    let is_named = only.iter().any(|id| id == NAME);
+    if is_named && only.len() > 1 {
+        return Err(Usage("in-path is a plan of its own: --only in-path".to_owned()));
     }
-    if args.course.format == Format::Text {
-        made.show(Format::Text)?;
-    }
-    let on = (&ground, &args.scope);
-    let done = match args.course.take(
-        config,
-        on,
-        &history,
-        &made,
-        "Have the mail server ask Mailward? [yes/no] ",
-    )? {
-        ControlFlow::Continue(done) => done,
-        ControlFlow::Break(outcome) => return Ok(outcome),
-    };
-    show::done(&done, args.course.format)?;
-    Ok(Outcome::Fine)
+    Ok(is_named)
 }
 
 /// What is to be changed for those who are answered by the configuration.
-fn plan(ground: &Ground, facts: &Facts) -> anyhow::Result<Plan> {
+pub(super) fn plan(ground: &Ground, facts: &Facts) -> anyhow::Result<Plan> {
     let (policy, login) = (&ground.settings.policy, &ground.settings.login);
     let off = "nobody would be answered: set [policy] enabled = true for Postfix, [login] enabled = true for Dovecot, or both in mailward.toml, and systemctl restart mailward first";
     anyhow::ensure!(policy.enabled || login.enabled, Usage(off.to_owned()));
@@ -70,7 +35,7 @@ fn plan(ground: &Ground, facts: &Facts) -> anyhow::Result<Plan> {
     if login.enabled {
         steps.extend(dovecot(ground, facts)?);
     }
-    Ok(Plan { title: "in-path".to_owned(), facts: facts.about.taken.clone(), steps, ..Plan::default() })
+    Ok(Plan { title: NAME.to_owned(), facts: facts.about.taken.clone(), steps, ..Plan::default() })
 }
 
 fn postfix(ground: &Ground, facts: &Facts) -> anyhow::Result<Vec<Step>> {
@@ -79,7 +44,7 @@ fn postfix(ground: &Ground, facts: &Facts) -> anyhow::Result<Vec<Step>> {
     let address = ground.settings.policy.listen.context(none)?;
     let steps = policy_service(&Server::new(facts), is_in_container(ground), address)
         .map_err(|why| Usage(hindrance(&why, "policy")))?;
-    answers(address, &steps)?;
+    answers(address, "Postfix", &steps)?;
     Ok(steps)
 }
 
@@ -90,18 +55,22 @@ fn dovecot(ground: &Ground, facts: &Facts) -> anyhow::Result<Vec<Step>> {
     let random: [u8; 16] = mailward_host::random::bytes().context("the kernel gives no random bytes")?;
     let nonce = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let guard = LoginGuard { address, key: login.key.clone(), nonce };
-    Ok(login_guard(facts, is_in_container(ground), &guard).map_err(|why| Usage(hindrance(&why, "login")))?)
+    let steps =
+        login_guard(facts, is_in_container(ground), &guard).map_err(|why| Usage(hindrance(&why, "login")))?;
+    answers(address, "Dovecot", &steps)?;
+    Ok(steps)
 }
 
 const fn is_in_container(ground: &Ground) -> bool {
     !ground.options.prefix.is_empty()
 }
 
-/// Somebody listens where Postfix would ask: whoever cannot be asked costs it a second for every recipient.
-fn answers(address: SocketAddr, steps: &[Step]) -> anyhow::Result<()> {
+/// Somebody listens where they would ask: whoever cannot be asked costs Postfix a second for every recipient, and Dovecot an error for
+/// every login.
+fn answers(address: SocketAddr, who: &str, steps: &[Step]) -> anyhow::Result<()> {
     if !steps.is_empty() {
         TcpStream::connect_timeout(&address, Duration::from_secs(2)).with_context(|| {
-            format!("nobody answers on {address}, where Postfix would ask; start the guard: systemctl restart mailward")
+            format!("nobody answers on {address}, where {who} would ask; start the guard: systemctl restart mailward")
         })?;
     }
     Ok(())

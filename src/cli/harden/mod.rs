@@ -36,8 +36,6 @@ pub(crate) enum Command {
     History(history::Args),
     /// Make and change DKIM keys, a step at a time: make, publish, sign, wait, withdraw, remove.
     Dkim(dkim::Args),
-    /// Have Postfix ask the policy service, and Dovecot the login guard; `harden undo` takes it back.
-    InPath(in_path::Args),
 }
 
 /// Runs a subcommand.
@@ -48,7 +46,6 @@ pub(crate) fn run(config: Option<&Path>, command: &Command) -> anyhow::Result<Ou
         Command::Undo(args) => undo::run(config, args),
         Command::History(args) => history::run(config, args),
         Command::Dkim(args) => dkim::run(config, args),
-        Command::InPath(args) => in_path::run(config, args),
     }
 }
 

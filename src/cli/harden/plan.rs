@@ -7,7 +7,7 @@ use mailward_audit::plan::{Layout, Plan, Scale, Step, Tls, Wishes, harden};
 use mailward_audit::{Facts, Server, judge};
 use mailward_probe::Mask;
 
-use super::{Ground, show};
+use super::{Ground, in_path, show};
 use crate::cli::audit::{Wanted, collect, today};
 use crate::cli::{Format, Outcome, Usage};
 
@@ -16,7 +16,8 @@ use crate::cli::{Format, Outcome, Usage};
 pub(super) struct Making {
     #[command(flatten)]
     pub(super) scope: collect::Scope,
-    /// Only what these checks or families ask for, such as TLS-002 or DOV
+    /// Only what these checks or families ask for, such as TLS-002 or DOV; or in-path: have Postfix ask the policy service, and
+    /// Dovecot the login guard
     #[arg(long, value_name = "ID", value_delimiter = ',', num_args = 1..)]
     only: Vec<String>,
     /// Without what these checks or families ask for
@@ -106,6 +107,9 @@ impl Made {
 }
 
 fn planned(facts: &Facts, ground: &Ground, making: &Making) -> anyhow::Result<Plan> {
+    if in_path::is_meant(&making.only)? {
+        return in_path::plan(ground, facts);
+    }
     let wanted = Wanted::among(&making.only, &making.skip)?;
     let audit = judge(facts, |check| wanted.has(check));
     let accepted = ground.settings.audit.accept.iter().filter(|accept| accept.until >= today());
