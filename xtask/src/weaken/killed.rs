@@ -53,7 +53,8 @@ fn work(host: &Host<'_>, over: &AtomicBool) -> Result<(usize, Vec<String>)> {
 /// Moments of the plan, spread over all of its system calls that change the disk.
 fn moments(host: &Host<'_>, kills: usize) -> Result<Vec<(&'static str, usize)>> {
     let trace = format!("trace={}", CALLS.join(","));
-    let (_, _, log) = apply(host, &["-e", &trace])?;
+    let (status, out, log) = apply(host, &["-e", &trace])?;
+    ensure!(status == Some(0), "the plan that nobody kills ends with {status:?}: {out}");
     host.harden(&["undo"])?;
     let count = |call: &str| log.lines().filter(|line| line.starts_with(&format!("{call}("))).count();
     let all: Vec<_> = CALLS.iter().flat_map(|call| (1..=count(call)).map(move |n| (*call, n))).collect();

@@ -32,10 +32,8 @@ fn existing(prefix: &str) -> Vec<Place> {
 
 /// Whether any process is in one of them. After a crash of this machine, or of everything that ran the lab, nobody is.
 pub(crate) fn in_use(prefix: &str) -> Result<bool> {
-    let names: Vec<_> = existing(prefix)
-        .into_iter()
-        .filter_map(|place| identity(&handle(prefix, place)))
-        .collect();
+    let names: Vec<_> =
+        existing(prefix).into_iter().filter_map(|place| identity(&handle(prefix, place))).collect();
     let processes = fs::read_dir("/proc").context("reading /proc")?;
     Ok(processes
         .flatten()

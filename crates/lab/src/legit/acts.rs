@@ -12,6 +12,10 @@ use crate::topology::{Account, Innocent, PARTNER};
 const DELIVERY: Duration = Duration::from_secs(20);
 /// How long another mail server tries again after a 4xx.
 const RETRIES: Duration = Duration::from_secs(60);
+/// RFC 4954, section 6.
+const TEMPORARY_AUTH_FAILURE: u16 = 454;
+/// How often a mail program tries again that a server cannot say now whether a password is right.
+const LOGINS: usize = 2;
 
 fn need(truth: bool, why: impl FnOnce() -> String) -> Result<(), Trouble> {
     if truth { Ok(()) } else { Err(Trouble::Hindered(why())) }
@@ -35,15 +39,28 @@ impl Legit<'_> {
         to: &[&str],
         subject: &str,
     ) -> Result<(), Trouble> {
-        let mut smtp = Smtp::open(from.address, port, Times::HONEST)?;
-        agreed("EHLO", &smtp.hello("[192.168.178.31]", &self.trust)?)?;
-        agreed("AUTH", &smtp.auth_plain(user.name, user.password)?)?;
+        let mut smtp = self.submission(from, port, user)?;
         let id = format!("{subject}.{}@{}", user.local(), from.host);
         let text = letter(user.name, &to.join(", "), subject, &id, "Hello.");
         let to: Vec<_> = to.iter().map(ToString::to_string).collect();
         agreed("DATA", &smtp.message(user.name, &to, &text)?)?;
         smtp.quit();
         Ok(())
+    }
+
+    /// A mail program logs in to send. What a server calls temporary is tried again: Dovecot makes everybody behind an address wait
+    /// up to 15 s after somebody there mistyped a password four times (its anvil's penalty), and Postfix waits 10 s for Dovecot.
+    fn submission(&self, from: Innocent, port: u16, user: Account) -> Result<Smtp, Trouble> {
+        let mut tries = 1..=LOGINS;
+        loop {
+            let mut smtp = Smtp::open(from.address, port, Times::HONEST)?;
+            agreed("EHLO", &smtp.hello("[192.168.178.31]", &self.trust)?)?;
+            let reply = smtp.auth_plain(user.name, user.password)?;
+            if reply.code != TEMPORARY_AUTH_FAILURE || tries.next().is_none() {
+                agreed("AUTH", &reply)?;
+                return Ok(smtp);
+            }
+        }
     }
 
     /// A mail program logs in, after some typing errors, and waits for a message where a subject is given.
