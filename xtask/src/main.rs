@@ -6,6 +6,7 @@ mod bench;
 mod checks;
 mod demo;
 mod docs;
+mod in_path;
 mod lab;
 mod matrix;
 mod setup;
@@ -33,6 +34,8 @@ enum Command {
     Matrix(matrix::Args),
     /// Weaknesses of a mail server, one at a time, and what the audit finds.
     Weaken(weaken::Args),
+    /// The mail server asks Mailward while it is attacked and used.
+    InPath(in_path::Args),
     /// Writes the bundled incident again, under examples/.
     Incident,
     /// Measures speed and memory, ours and the others'.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Lab(args) => lab::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Weaken(args) => weaken::run(&args),
+        Command::InPath(args) => in_path::run(&args),
         Command::Incident => lab::incident(),
         Command::Bench(args) => bench::run(&args),
         Command::Docs(args) => docs::run(&args),

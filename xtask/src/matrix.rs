@@ -15,7 +15,7 @@ use mailward_lab::topology::INNOCENTS;
 use mailward_lab::{Lab, LogFormat, Options, Program};
 
 use crate::demo;
-use crate::demo::live::{Lines, start_guard};
+use crate::demo::live::{Lines, SETTINGS, start_guard};
 
 /// Runs the attacks of the lab against a mail host that Mailward guards; status 1 where one is not stopped that the log
 /// shows, or an innocent is touched.
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// The attacks, and the bans that were announced meanwhile.
 fn guarded(lab: &Lab, args: &Args, mailward: &std::path::Path) -> Result<(Matrix, Vec<Ban>)> {
     let choice = Choice { attacks: chosen(args)?, jobs: args.jobs, legit: true };
-    let (guest, lines) = start_guard(lab, mailward)?;
+    let (guest, lines) = start_guard(lab, mailward, SETTINGS)?;
     thread::scope(|scope| {
         let watcher = scope.spawn(move || announced(lines));
         let matrix = matrix::all(lab, &choice, &|line| println!("{line}"));

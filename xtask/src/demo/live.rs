@@ -48,7 +48,7 @@ fn guard_arguments() -> Vec<OsString> {
 }
 
 /// What differs from Mailward's defaults: nothing but where to read.
-const SETTINGS: &str = "[sources]\nfiles = [\"/var/log/mail.log\"]\njournal = false\n";
+pub(crate) const SETTINGS: &str = "[sources]\nfiles = [\"/var/log/mail.log\"]\njournal = false\n";
 
 /// Runs the demonstration.
 pub(super) fn run(mailward: &Path) -> Result<ExitCode> {
@@ -68,7 +68,7 @@ pub(super) fn run(mailward: &Path) -> Result<ExitCode> {
 }
 
 fn show(lab: &Lab, mailward: &Path) -> Result<ExitCode> {
-    let (guest, lines) = start_guard(lab, mailward)?;
+    let (guest, lines) = start_guard(lab, mailward, SETTINGS)?;
     let stage = Stage {
         lab,
         begin: Instant::now(),
@@ -101,10 +101,10 @@ fn show(lab: &Lab, mailward: &Path) -> Result<ExitCode> {
 pub(crate) type Lines = std::io::Lines<BufReader<ChildStdout>>;
 
 /// Starts `mailward guard` in the mail host; it tells what it does in JSON lines.
-pub(crate) fn start_guard(lab: &Lab, mailward: &Path) -> Result<(Guest, Lines)> {
+pub(crate) fn start_guard(lab: &Lab, mailward: &Path, settings: &str) -> Result<(Guest, Lines)> {
     let config = lab.dir().join("etc/mailward");
     fs::create_dir_all(&config)?;
-    fs::write(config.join("mailward.toml"), SETTINGS)?;
+    fs::write(config.join("mailward.toml"), settings)?;
     let arguments = guard_arguments();
     let shown: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     println!("mail# mailward {}", shown.join(" "));

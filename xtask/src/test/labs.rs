@@ -41,6 +41,10 @@ pub(super) fn mended(run: &mut Run) -> Result<Outcome> {
     in_the_lab(run, &["xtask", "weaken", "--harden"])
 }
 
+pub(super) fn in_path(run: &mut Run) -> Result<Outcome> {
+    in_the_lab(run, &["xtask", "in-path"])
+}
+
 fn in_the_lab(run: &mut Run, words: &[&str]) -> Result<Outcome> {
     let missing = mailward_lab::missing();
     if !missing.is_empty() {

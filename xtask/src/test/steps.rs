@@ -52,6 +52,12 @@ pub(super) const STEPS: &[Step] = &[
         run: labs::mended,
     },
     Step {
+        name: "in-path",
+        what: "attacks on a real mail server that asks Mailward, and nobody is banned",
+        minutes: 10,
+        run: labs::in_path,
+    },
+    Step {
         name: "referee",
         what: "the same in an independent lab, where there is one",
         minutes: 10,

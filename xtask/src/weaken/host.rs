@@ -11,9 +11,9 @@ use mailward_lab::topology::{MAIL4, Place};
 use serde_json::Value;
 
 /// The lab's mail host.
-pub(super) struct Host<'a> {
-    pub(super) lab: &'a Lab,
-    pub(super) mailward: &'a Path,
+pub(crate) struct Host<'a> {
+    pub(crate) lab: &'a Lab,
+    pub(crate) mailward: &'a Path,
 }
 
 /// From where the audit looks.
@@ -55,7 +55,7 @@ impl Host<'_> {
         Ok(())
     }
 
-    pub(super) fn output(&self, place: Place, words: &[&str]) -> Result<(Option<i32>, String, String)> {
+    pub(crate) fn output(&self, place: Place, words: &[&str]) -> Result<(Option<i32>, String, String)> {
         let (program, args) = words.split_first().context("a command without words")?;
         let args: Vec<OsString> = args.iter().map(Into::into).collect();
         let output = self.lab.command(place, program.as_ref(), &args)?.output()?;

@@ -206,18 +206,21 @@ fn people(when: &str, host: &Host<'_>) -> Result<Vec<String>> {
 }
 
 /// Bytes, mode, owner and time of every file of the host's `/etc`, and of those [`OUTSIDE`].
-pub(super) type Files = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32, i64, i64)>;
+pub(crate) type Files = BTreeMap<PathBuf, (Vec<u8>, u32, u32, u32, i64, i64)>;
 
-/// Files elsewhere that the plan changes.
+/// Files elsewhere that a plan changes, where they are there.
 const OUTSIDE: &[&str] = &["/var/mail/vhosts/example.org/nora/.dovecot.sieve", LOG];
 /// It goes on while people work.
 const LOG: &str = "/var/log/mail.log";
 
-pub(super) fn files(host: &Host<'_>) -> Result<Files> {
+pub(crate) fn files(host: &Host<'_>) -> Result<Files> {
     let mut all = Files::new();
     gather(&host.file("/etc")?, &mut all)?;
     for name in OUTSIDE {
-        keep(host.file(name)?, *name != LOG, &mut all)?;
+        let path = host.file(name)?;
+        if path.exists() {
+            keep(path, *name != LOG, &mut all)?;
+        }
     }
     Ok(all)
 }
@@ -243,7 +246,7 @@ fn keep(path: PathBuf, whole: bool, all: &mut Files) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn different(before: &Files, after: &Files) -> Vec<String> {
+pub(crate) fn different(before: &Files, after: &Files) -> Vec<String> {
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let differ = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
     differ.map(|name| format!("undo left {} other than it was", name.display())).collect()
@@ -251,7 +254,7 @@ pub(super) fn different(before: &Files, after: &Files) -> Vec<String> {
 
 impl Host<'_> {
     /// What `mailward harden` says on the mail host.
-    pub(super) fn harden(&self, words: &[&str]) -> Result<String> {
+    pub(crate) fn harden(&self, words: &[&str]) -> Result<String> {
         let mailward = self.mailward.to_string_lossy();
         let whole = [&[&*mailward, "harden"], words, &["--resolver", "none"]].concat();
         let (status, out, errors) = self.output(Place::Mail, &whole)?;

@@ -18,7 +18,9 @@ use mailward_lab::{Lab, Options, Program};
 
 use crate::demo;
 use act::Act;
-use host::{Host, Look, Seen};
+pub(crate) use host::Host;
+use host::{Look, Seen};
+pub(crate) use mended::{different, files};
 
 /// Weakens a hardened mail host in one way at a time; status 1 where the audit finds something else than that.
 #[derive(clap::Args)]

@@ -31,7 +31,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         target: TARGETS[2],
         ..attack(
             "imap-persistent",
-            "Guesses eight passwords in each of few IMAP connections, which Dovecot logs only at their end.",
+            "Guesses eight passwords in each of few IMAP connections, which Dovecot logs only at their end; the last is right.",
             993,
             imap_persistent,
         )
@@ -126,7 +126,9 @@ fn imap_persistent(attempt: &Try<'_>) -> Result<(), Trouble> {
     let mut imap = attempt.imap(993)?;
     imap.hello(attempt.trust)?;
     for k in 0..8 {
-        if box_guess(attempt, &mut imap, attempt.target.name, &guess(attempt.n * 8 + k))? {
+        let last = (attempt.n, k) == (3, 7);
+        let password = if last { attempt.target.password.to_owned() } else { guess(attempt.n * 8 + k) };
+        if box_guess(attempt, &mut imap, attempt.target.name, &password)? {
             break;
         }
     }
