@@ -8,6 +8,7 @@ mod config;
 mod explanation;
 mod firewall;
 mod guard;
+mod incident;
 mod integrity;
 mod json;
 mod login;

@@ -98,6 +98,21 @@ impl Server {
         self.replaced(name, false, |accounts| accounts.unlocking(name))
     }
 
+    /// Opens an account that was closed because somebody else has its password: with another one, where there is one.
+    pub(crate) fn reopen(&self, name: &str, field: Option<&str>) -> anyhow::Result<Done> {
+        self.replaced(name, true, |accounts| {
+            let open = accounts.unlocking(name)?;
+            field.map_or(Ok(open.clone()), |field| open.with_password(name, field))
+        })
+    }
+
+    /// Whether an account can log in now, as far as files tell.
+    pub(crate) fn is_open(&self, name: &str) -> anyhow::Result<bool> {
+        let books = self.holding(name)?;
+        let locked = books.iter().map(|book| Ok(book.read()?.is_locked(name) == Some(true)));
+        Ok(!locked.collect::<anyhow::Result<Vec<_>>>()?.into_iter().all(|locked| locked))
+    }
+
     /// Takes an account out. Its mail stays.
     pub(crate) fn delete(&self, name: &str) -> anyhow::Result<Done> {
         // Closed first: what docker-mailserver made of it is there for seconds more.

@@ -5,6 +5,7 @@
 
 mod change;
 mod log;
+mod queue;
 mod quota;
 mod sessions;
 
@@ -137,8 +138,12 @@ impl Server {
 
     /// Runs a program of the mail server's; what it says may hold secrets.
     fn run(&self, words: &[&str], input: &[u8]) -> anyhow::Result<Output> {
+        self.run_within(words, input, LIMITS)
+    }
+
+    fn run_within(&self, words: &[&str], input: &[u8], limits: Limits) -> anyhow::Result<Output> {
         let program = words.first().copied().unwrap_or_default();
-        match self.place.raw_with(words, input, LIMITS) {
+        match self.place.raw_with(words, input, limits) {
             Known::Is(output) => Ok(output),
             Known::Absent => {
                 bail!("{program} is not installed here; is this the mail server? --container names it")

@@ -108,7 +108,7 @@ enum Command {
 
 /// Where a new password comes from: typed without an echo, or a line of standard input.
 #[derive(Debug, clap::Args)]
-struct Secret {
+pub(super) struct Secret {
     /// Make a password, and print it once
     #[arg(long)]
     generate: bool,
@@ -195,11 +195,10 @@ fn add(
     let book = book(server.books()?, file)?;
     // Before a password is asked for.
     book.read()?.with(&name, "", home)?;
-    let password = password(settings, name.as_str(), secret)?;
-    let field = field(server, &password)?;
-    let done = server.add(&book, &name, &field, home)?;
+    let chosen = chosen(settings, server, name.as_str(), secret)?;
+    let done = server.add(&book, &name, &chosen.field, home)?;
     let outcome = tell(settings, done, &format!("{name} is there, and can log in"))?;
-    reveal(secret, &password)?;
+    chosen.reveal()?;
     Ok(outcome)
 }
 
@@ -229,11 +228,10 @@ fn passwd(
     for book in server.holding(name)? {
         book.read()?.with_password(name, "")?;
     }
-    let password = password(settings, name, secret)?;
-    let field = field(server, &password)?;
-    let done = server.passwd(name, &field, keep_sessions)?;
+    let chosen = chosen(settings, server, name, secret)?;
+    let done = server.passwd(name, &chosen.field, keep_sessions)?;
     let outcome = tell(settings, done, &format!("{name} has a new password"))?;
-    reveal(secret, &password)?;
+    chosen.reveal()?;
     Ok(outcome)
 }
 
@@ -364,20 +362,36 @@ fn stolen(list: &Path, digest: &Digest) -> std::io::Result<Option<u64>> {
     Ok(in_range(&std::fs::read(path)?, digest))
 }
 
-fn field(server: &Server, password: &Password) -> anyhow::Result<String> {
-    Ok(Scheme::best(&server.schemes()).field(password, random::bytes()?)?)
+/// A new password, as the server stores it.
+pub(super) struct Chosen {
+    pub(super) field: String,
+    made: Option<Password>,
 }
 
-/// A password that was made, for whom it was made. It is printed once, on standard output, and stored nowhere.
-fn reveal(secret: &Secret, password: &Password) -> anyhow::Result<()> {
-    if secret.generate {
-        writeln!(std::io::stdout().lock(), "password: {}", password.reveal())?;
+/// Has a new password made or typed.
+pub(super) fn chosen(
+    settings: &Settings,
+    server: &Server,
+    name: &str,
+    secret: &Secret,
+) -> anyhow::Result<Chosen> {
+    let password = password(settings, name, secret)?;
+    let field = Scheme::best(&server.schemes()).field(&password, random::bytes()?)?;
+    Ok(Chosen { field, made: secret.generate.then_some(password) })
+}
+
+impl Chosen {
+    /// A password that was made, for whom it was made. It is printed once, on standard output, and stored nowhere.
+    pub(super) fn reveal(&self) -> anyhow::Result<()> {
+        if let Some(password) = &self.made {
+            writeln!(std::io::stdout().lock(), "password: {}", password.reveal())?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Says what was done; what is left to do makes it a finding. What we wrote ourselves is no change behind our back.
-fn tell(settings: &Settings, mut done: Done, what: &str) -> anyhow::Result<Outcome> {
+pub(super) fn tell(settings: &Settings, mut done: Done, what: &str) -> anyhow::Result<Outcome> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{what}")?;
     let ended = [(done.ended.dovecot, "Dovecot"), (done.ended.smtp, "Postfix")];

@@ -15,6 +15,13 @@ use crate::analysis;
 pub(crate) struct Args {
     #[command(flatten)]
     logs: Logs,
+    #[command(flatten)]
+    print: Printed,
+}
+
+/// How a report is printed, and where.
+#[derive(Debug, clap::Args)]
+pub(super) struct Printed {
     /// How to print the report
     #[arg(long, value_enum, default_value = "text")]
     format: Form,
@@ -43,18 +50,26 @@ pub(crate) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
     let bar = progress(&args.logs.files);
     let report = analysis::analyze(&args.logs, engine, |bytes| bar.inc(bytes))?;
     bar.finish_and_clear();
-    let format = match args.format {
-        Form::Text => mailward_report::Format::Text,
-        Form::Markdown => mailward_report::Format::Markdown,
-        Form::Json => mailward_report::Format::Json,
-        Form::Html => mailward_report::Format::Html,
-    };
-    let text = report.render(format, &remote::look())?;
-    match &args.output {
-        Some(path) => mailward_host::atomic::write(path, text.as_bytes(), Some(0o644))?,
-        None => std::io::stdout().lock().write_all(text.as_bytes())?,
-    }
+    args.print.view(&report)?;
     Ok(if report.attacks.is_empty() { Outcome::Fine } else { Outcome::Findings })
+}
+
+impl Printed {
+    /// Prints a report, or writes it to its file.
+    pub(super) fn view(&self, report: &impl View) -> anyhow::Result<()> {
+        let format = match self.format {
+            Form::Text => mailward_report::Format::Text,
+            Form::Markdown => mailward_report::Format::Markdown,
+            Form::Json => mailward_report::Format::Json,
+            Form::Html => mailward_report::Format::Html,
+        };
+        let text = report.render(format, &remote::look())?;
+        match &self.output {
+            Some(path) => mailward_host::atomic::write(path, text.as_bytes(), Some(0o644))?,
+            None => std::io::stdout().lock().write_all(text.as_bytes())?,
+        }
+        Ok(())
+    }
 }
 
 /// A bar on a terminal, nothing in a pipe. Compressed logs hold more than their size; the bar then waits at its end.

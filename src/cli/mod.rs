@@ -11,6 +11,7 @@ mod greylist;
 mod guard;
 mod harden;
 mod import;
+mod incident;
 mod init;
 mod input;
 mod integrity;
@@ -93,6 +94,8 @@ enum Command {
     Integrity(integrity::Command),
     /// The mail accounts: list, add, passwd, disable, enable, delete, and who is connected.
     Account(account::Args),
+    /// An account that somebody else uses: stop it, see what happened, give it back.
+    Incident(incident::Args),
     /// What Postfix is answered when it asks, and why.
     #[command(subcommand)]
     Policy(policy::Command),
@@ -189,6 +192,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Import(command) => import::run(config, cli.socket.as_deref(), command),
         Command::Integrity(command) => integrity::run(config, command),
         Command::Account(args) => account::run(config, args),
+        Command::Incident(args) => incident::run(config, args),
         Command::Policy(command) => policy::run(config, daemon, command),
         Command::Greylist(command) => greylist::run(config, daemon, command),
         Command::Limits(command) => limits::run(&daemon()?, command),

@@ -1,6 +1,7 @@
 //! `mailward account` on a real Postfix and Dovecot: what it opens is open at once, what it closes is closed at once.
-#![expect(clippy::unwrap_used, reason = "a test panics where it fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test panics where it fails")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mailward_lab::attack::{self, Settings};
 use mailward_lab::client::{Imap, Mailbox as _, Smtp, Times, Trouble, Trust};
 use mailward_lab::topology::{HOME, NORA, OFFICE, Place, ROSA, SAM};
 use mailward_lab::{Lab, Options, Program, missing};
@@ -39,11 +41,15 @@ struct Said {
 
 impl Host {
     fn command(&self, words: &[&str]) -> Command {
-        let args: Vec<_> = ["account"].iter().chain(words).map(Into::into).collect();
+        let args: Vec<_> = words.iter().map(Into::into).collect();
         self.lab.command(Place::Mail, self.mailward.as_os_str(), &args).unwrap()
     }
 
     fn account(&self, words: &[&str], typed: &str) -> Said {
+        self.says(&[&["account"], words].concat(), typed)
+    }
+
+    fn says(&self, words: &[&str], typed: &str) -> Said {
         let begun = Instant::now();
         let mut command = self.command(words);
         let mut child =
@@ -126,6 +132,8 @@ fn accounts_open_and_close_at_once() {
             eprintln!("`account disable` took {took:?}");
             a_password_that_is_changed_ends_what_the_old_one_opened(&host);
             whoever_is_killed_leaves_a_whole_file(&host);
+            let took = an_incident_begins_and_ends(&host);
+            eprintln!("`incident contain` took {took:?}");
             docker_mailserver_is_changed_through_its_volume(&host);
             accounts_of_a_database_are_listed_and_left_alone(&host);
             Ok(())
@@ -231,6 +239,80 @@ fn a_password_that_is_changed_ends_what_the_old_one_opened(host: &Host) {
     assert_eq!(others(&after), others(&before));
 }
 
+/// A stolen password: what it sent is held, whoever uses it is cut off, the story names him, and the owner gets the account back.
+fn an_incident_begins_and_ends(host: &Host) -> Duration {
+    in_mail_host(host, &["/usr/sbin/postconf", "-e", "defer_transports = smtp"]);
+    in_mail_host(host, &["/usr/sbin/postfix", "reload"]);
+    let before = fs::read(host.users()).unwrap();
+    let mut imap = host.imap(ROSA.name, ROSA.password).unwrap();
+    let mut sam = host.smtp(587, SAM.name, SAM.password).unwrap();
+    assert!(
+        sam.message(SAM.name, &["kim@partner.example".to_owned()], "Subject: a\n\nMine.\n").unwrap().good()
+    );
+    let spam = attack::named("spam-burst").unwrap();
+    let settings = Settings { count: Some(40), settle: Duration::ZERO, ..Settings::default() };
+    let burst = attack::run(&host.lab, &spam, &settings).unwrap();
+    assert_eq!(burst.notes.get("messages_accepted"), Some(&40), "{burst:?}");
+    let mut smtp = host.smtp(587, ROSA.name, ROSA.password).unwrap();
+
+    let said = host.says(&["incident", "contain", ROSA.name], "");
+    assert!(is_cut(&mut imap) && smtp_is_cut(&mut smtp), "{}", said.text);
+    assert_eq!(host.logs_in(ROSA.name, ROSA.password), [false; 3], "{}", said.text);
+    assert!(said.text.contains("40 message(s) in the queue are on hold"), "{}", said.text);
+    assert_eq!(queue(host), [("deferred".to_owned(), 1), ("hold".to_owned(), 40)]);
+    let took = said.took;
+
+    let story = host.says(&["incident", "timeline", ROSA.name, "--format", "json", "/var/log/mail.log"], "");
+    let story: serde_json::Value = serde_json::from_str(&story.text).unwrap();
+    let bad = story.pointer("/first_bad/address").unwrap().as_str().unwrap();
+    assert_eq!(bad, burst.from[0].to_string(), "{story:#}");
+    let what: Vec<&str> =
+        story["steps"].as_array().unwrap().iter().filter_map(|step| step["what"].as_str()).collect();
+    assert!(what.contains(&"sent") && what.last() == Some(&"contained"), "{what:?}");
+
+    // Again, and by an interrupted operator: the same incident.
+    let again = host.says(&["incident", "contain", ROSA.name], "");
+    assert!(!again.text.contains("on hold"), "{}", again.text);
+    assert_eq!(host.says(&["incident", "close", "nobody@example.org"], "").code, Some(2));
+    let closed = host.says(&["incident", "close", ROSA.name, "--discard"], &format!("{SECOND}\n"));
+    assert_eq!(closed.code, Some(0), "{}", closed.text);
+    assert_eq!(host.logs_in(ROSA.name, SECOND), [true; 3], "{}", closed.text);
+    assert_eq!(host.logs_in(ROSA.name, ROSA.password), [false; 3]);
+    assert_eq!(queue(host), [("deferred".to_owned(), 1)], "{}", closed.text);
+    let list = host.says(&["incident", "list"], "").text;
+    assert!(list.contains(ROSA.name) && !list.contains("it lasts"), "{list}");
+
+    // Taken back whole: nothing thrown away, the password that it had.
+    let held = host.says(&["incident", "contain", SAM.name], "");
+    assert!(held.text.contains("1 message(s) in the queue are on hold"), "{}", held.text);
+    host.says(&["incident", "close", SAM.name, "--keep-password", "--release"], "");
+    assert_eq!(host.logs_in(SAM.name, SAM.password), [true; 3]);
+    assert_eq!(queue(host), [("deferred".to_owned(), 1)]);
+    fs::write(host.users(), before).unwrap();
+    in_mail_host(host, &["/usr/sbin/postconf", "-X", "defer_transports"]);
+    in_mail_host(host, &["/usr/sbin/postfix", "reload"]);
+    took
+}
+
+fn in_mail_host(host: &Host, words: &[&str]) -> String {
+    let (program, args) = words.split_first().unwrap();
+    let args: Vec<_> = args.iter().map(Into::into).collect();
+    let output = host.lab.command(Place::Mail, program.as_ref(), &args).unwrap().output().unwrap();
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// How many messages are in which queue.
+fn queue(host: &Host) -> Vec<(String, usize)> {
+    let mut names: BTreeMap<String, usize> = BTreeMap::new();
+    for line in in_mail_host(host, &["/usr/sbin/postqueue", "-j"]).lines() {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        let name = message["queue_name"].as_str().unwrap().to_owned();
+        *names.entry(if name == "active" { "deferred".to_owned() } else { name }).or_default() += 1;
+    }
+    names.into_iter().collect()
+}
+
 /// The mail host as a container: reached by a prefix, with docker-mailserver's file in a volume, and its working copy inside.
 fn docker_mailserver_is_changed_through_its_volume(host: &Host) {
     let etc = host.lab.dir().join("etc/dovecot");
@@ -307,7 +389,7 @@ fn whoever_is_killed_leaves_a_whole_file(host: &Host) {
     let before = others(&fs::read_to_string(host.users()).unwrap());
     let whole = host.does(&["passwd", NORA.name, "--generate", "--keep-sessions"], "").took;
     for part in 1..=12 {
-        let mut command = host.command(&["passwd", NORA.name, "--generate", "--keep-sessions"]);
+        let mut command = host.command(&["account", "passwd", NORA.name, "--generate", "--keep-sessions"]);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(whole * part / 12);

@@ -15,6 +15,7 @@ mod document;
 mod escape;
 pub mod explain;
 mod html;
+pub mod incident;
 pub mod integrity;
 mod markdown;
 pub mod status;
