@@ -95,6 +95,7 @@ impl View for Timeline {
         if !self.places.is_empty() {
             blocks.push(Block::Section("From where".into()));
             blocks.push(Block::Table(self.places(&clock)));
+            blocks.extend(self.reasons());
         }
         if !self.recipients.is_empty() {
             blocks.push(Block::Section("To whom".into()));
@@ -136,9 +137,9 @@ impl Timeline {
             ("last", Align::Left),
             ("logins", Align::Right),
             ("wrong", Align::Right),
-            ("messages", Align::Right),
-            ("recipients", Align::Right),
-            ("against it", Align::Wrap),
+            ("sent", Align::Right),
+            ("to", Align::Right),
+            ("", Align::Left),
         ]);
         let count = |count: u64| if count == 0 { Cell::default() } else { number(count).into() };
         for place in &self.places {
@@ -151,10 +152,17 @@ impl Timeline {
                 count(place.failures),
                 count(place.messages),
                 count(place.recipients),
-                Cell::toned(place.why.as_str(), tone),
+                Cell::toned(if place.why.is_empty() { "" } else { "bad" }, tone),
             ]);
         }
         table.without_empty_columns()
+    }
+
+    /// What speaks against each place; of a single one it stands above.
+    fn reasons(&self) -> Option<Block> {
+        let bad: Vec<_> = self.places.iter().filter(|place| !place.why.is_empty()).collect();
+        let facts = bad.iter().map(|place| (place.name.as_str().into(), place.why.as_str().into()));
+        (bad.len() > 1).then(|| Block::Facts(facts.collect()))
     }
 
     fn story(&self, clock: &Clock<'_>) -> Table {

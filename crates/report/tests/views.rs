@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use mailward_report::accounts::SessionList;
 use mailward_report::attacks::AttackReport;
 use mailward_report::explain::Explanation;
+use mailward_report::incident::Timeline;
 use mailward_report::{Look, View};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,6 +60,13 @@ fn accounts() {
     check_all("accounts", &samples::accounts());
     check_all("sessions", &samples::sessions());
     check_all("sessions-none", &SessionList::default());
+}
+
+#[test]
+fn incident() {
+    check_all("timeline", &samples::story());
+    check_all("timeline-none", &Timeline { subject: "nora@example.org".into(), ..Timeline::default() });
+    check_all("incidents", &samples::incidents());
 }
 
 #[test]
@@ -119,6 +127,8 @@ fn text_keeps_to_the_width() {
             samples::bans().text(&look),
             samples::banned().text(&look),
             samples::top().text(&look),
+            samples::story().text(&look),
+            samples::incidents().text(&look),
         ] {
             for line in text.lines() {
                 let command = line.contains("mailward ");

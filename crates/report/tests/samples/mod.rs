@@ -10,6 +10,9 @@ use mailward_report::bans::{BanList, BanRow, Dropped};
 use mailward_report::explain::{
     ChainStep, DecisionView, EventView, Explanation, OffenceView, SignalView, WindowFill,
 };
+use mailward_report::incident::{
+    BadLogin, IncidentList, IncidentRow, PlaceRow, Timeline as Story, TimelineStep,
+};
 use mailward_report::status::{
     BanCounts, BudgetStatus, FirewallStatus, HealthFinding, Remembered, SourceStatus, Status,
 };
@@ -579,5 +582,89 @@ pub(crate) fn sessions() -> SessionList {
             row("", "submissions", "postfix", "[2001:db8:600d::21]:49154", 176),
         ],
         notes: Vec::new(),
+    }
+}
+
+/// A stolen password, used from elsewhere in the night.
+pub(super) fn story() -> Story {
+    let step =
+        |from: u64, to: u64, what: &str, count: u64, place: &str, text: &str, bad: bool| TimelineStep {
+            time: at(from),
+            last: at(to),
+            what: what.into(),
+            count,
+            place: place.into(),
+            text: text.into(),
+            bad,
+        };
+    let (home, elsewhere) = ("203.0.113.0/24", "198.51.100.0/24");
+    Story {
+        subject: "rosa@example.org".into(),
+        now: at(90_000),
+        logs: Some((at(0), at(89_000))),
+        first_bad: Some(BadLogin {
+            time: at(40_000),
+            address: "198.51.100.66".into(),
+            why: "600 recipients within an hour; from nowhere else were there more than 3".into(),
+        }),
+        places: vec![
+            PlaceRow {
+                name: home.into(),
+                first: at(100),
+                last: at(80_000),
+                logins: 31,
+                failures: 1,
+                messages: 4,
+                recipients: 6,
+                why: String::new(),
+            },
+            PlaceRow {
+                name: elsewhere.into(),
+                first: at(40_000),
+                last: at(40_130),
+                logins: 200,
+                failures: 0,
+                messages: 200,
+                recipients: 600,
+                why: "600 recipients within an hour; from nowhere else were there more than 3".into(),
+            },
+        ],
+        recipients: tally([("shop1.example", 280), ("shop2.example", 160), ("partner.example", 4)]),
+        steps: vec![
+            step(100, 3_000, "login", 3, home, "imap", false),
+            step(2_000, 2_000, "sent", 1, home, "", false),
+            step(40_000, 40_130, "login", 200, elsewhere, "submission", true),
+            step(40_000, 40_130, "sent", 200, elsewhere, "", true),
+            step(
+                40_090,
+                40_130,
+                "refused",
+                175,
+                elsewhere,
+                "Recipient address rejected: too many messages",
+                true,
+            ),
+            step(41_000, 41_000, "contained", 1, "", "by root; 12 message(s) held", false),
+        ],
+        left_out: 3,
+        notes: Vec::new(),
+    }
+}
+
+pub(super) fn incidents() -> IncidentList {
+    let row = |id: &str, account: &str, closed| IncidentRow {
+        id: id.into(),
+        account: account.into(),
+        begun: at(41_000),
+        by: "root".into(),
+        held: 12,
+        closed,
+    };
+    IncidentList {
+        now: at(90_000),
+        incidents: vec![
+            row("20251010-113302", "rosa@example.org", None),
+            row("20250910-080000", "sam@example.net", Some(at(50_000))),
+        ],
     }
 }
