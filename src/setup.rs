@@ -1,5 +1,6 @@
 //! Settings and the host's facts, made into what the daemon and the other commands need.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
 fn gate(settings: &Settings) -> Option<Plan> {
     let Settings { policy, login, guard, .. } = settings;
     let listen = Listen {
-        login: login.listen.filter(|_| login.enabled).map(Endpoint::Tcp).into_iter().collect(),
+        login: if login.enabled { endpoints(login.listen, login.socket.as_ref(), 0o600) } else { Vec::new() },
         ..if policy.enabled { policy_listen(policy) } else { Listen::default() }
     };
     let enforce = guard.mode == Mode::Enforce && login.mode == Mode::Enforce;
@@ -68,22 +69,25 @@ pub(crate) fn login_settings(login: &Login, enforce: bool) -> mailward_gate::log
 
 /// Where Postfix asks.
 fn policy_listen(settings: &Policy) -> Listen {
-    let tcp = settings.listen.map(Endpoint::Tcp);
-    // The folder of Postfix's private sockets keeps everybody else out; the sockets in it are open, as Postfix's own are. Where it is
-    // not on this host, Postfix is in a container, and asks by TCP.
-    let here = settings.socket.clone().filter(|path| path.parent().is_some_and(Path::is_dir));
-    let unix = here.map(|path| Endpoint::Unix { path, mode: 0o666 });
     let resolvers = match settings.resolver {
         Resolver::System => mailward_gate::system_resolvers(),
         Resolver::None => Vec::new(),
         Resolver::At(server) => vec![server],
     };
     Listen {
-        policy: tcp.into_iter().chain(unix).collect(),
+        // The folder of Postfix's private sockets keeps everybody else out; the sockets in it are open, as Postfix's own are.
+        policy: endpoints(settings.listen, settings.socket.as_ref(), 0o666),
         resolvers,
         deadline: Duration::from_micros(settings.deadline.micros()),
         ..Listen::default()
     }
+}
+
+/// By TCP, and by a unix socket where its folder is on this host: a Postfix in a container has its own.
+fn endpoints(listen: Option<SocketAddr>, socket: Option<&PathBuf>, mode: u32) -> Vec<Endpoint> {
+    let here = socket.filter(|path| path.parent().is_some_and(Path::is_dir));
+    let unix = here.map(|path| Endpoint::Unix { path: path.clone(), mode });
+    listen.map(Endpoint::Tcp).into_iter().chain(unix).collect()
 }
 
 /// Where the daemon listens.

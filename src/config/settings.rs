@@ -321,6 +321,8 @@ pub(crate) struct Login {
     pub(crate) mode: Mode,
     /// Where, by TCP: Dovecot asks by nothing else.
     pub(crate) listen: Option<SocketAddr>,
+    /// Where, by a unix socket, for scripts.
+    pub(crate) socket: Option<PathBuf>,
     /// What whoever asks has to know.
     pub(crate) key: Option<String>,
     /// How long whoever is suspected waits.
@@ -336,6 +338,7 @@ impl Default for Login {
             mode: Mode::Enforce,
             // Where weakforced's examples have it.
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 4_001))),
+            socket: Some("/run/mailward/login.sock".into()),
             key: None,
             // As weakforced's policy: no person minds it once, and a guesser pays it each time.
             wait: Span::from_secs(3),

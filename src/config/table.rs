@@ -622,6 +622,11 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
             setting!("listen", login.listen, "Where, by TCP, or \"none\". A change needs a restart."),
             setting!(
+                "socket",
+                login.socket,
+                "Where root's scripts ask, by a unix socket, or \"none\"; Dovecot asks by TCP alone. A change needs a restart."
+            ),
+            setting!(
                 "key",
                 login.key,
                 "What Dovecot has to send, in auth_policy_server_api_header or as the password in the URL; or \"none\". Without one, nobody changes lists by it."

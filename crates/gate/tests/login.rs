@@ -8,6 +8,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -33,6 +35,11 @@ fn now() -> Timestamp {
 }
 
 fn open(key: &'static str) -> Open {
+    open_with(key, Vec::new())
+}
+
+/// With other places to listen.
+fn open_with(key: &'static str, others: Vec<Endpoint>) -> Open {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (tell, reports) = channel();
     let outlets =
@@ -53,12 +60,12 @@ fn open(key: &'static str) -> Open {
         logins: Logins::new(settings, detector),
         stats: Stats::default(),
     };
-    let listen = Listen { login: vec![Endpoint::Tcp(address)], ..Listen::default() };
+    let listen = Listen { login: [vec![Endpoint::Tcp(address)], others].concat(), ..Listen::default() };
     Open { gate: Gate::open(&listen, state, outlets).unwrap(), address, reports, key }
 }
 
 /// One answer: head, and as much as it says.
-fn answer(stream: &mut TcpStream) -> String {
+fn answer(stream: &mut impl Read) -> String {
     let (mut text, mut byte) = (String::new(), [0]);
     while !text.ends_with("\r\n\r\n") && stream.read(&mut byte).is_ok_and(|length| length == 1) {
         text.push(byte[0].into());
@@ -317,4 +324,19 @@ fn garbage_silence_and_giants_are_closed_and_hurt_nobody() {
     let one = "POST /?command=ping HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
     pipelined.0.write_all(one.repeat(50).as_bytes()).unwrap();
     assert!((0..50).all(|_| answer(&mut pipelined.0).starts_with("HTTP/1.1 200 OK")));
+}
+
+#[test]
+fn a_script_asks_by_the_unix_socket_and_nobody_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("login.sock");
+    let open = open_with("a key", vec![Endpoint::Unix { path: path.clone(), mode: 0o600 }]);
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let mut stream = UnixStream::connect(&path).unwrap();
+    for key in ["a key", "another"] {
+        write!(stream, "POST /?command=ping HTTP/1.1\r\nX-API-Key: {key}\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
+        let (is_known, told) = (key == open.key, answer(&mut stream));
+        assert_eq!(told.starts_with("HTTP/1.1 200 OK\r\n"), is_known, "{told}");
+    }
 }
