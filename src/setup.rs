@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
+use mailward_decide::policy::PolicySettings;
 use mailward_decide::{Bans, NeverBan};
 use mailward_detect::Detector;
 use mailward_engine::Engine;
@@ -16,6 +17,7 @@ use crate::config::discover::{Host, protected_networks, specs};
 use crate::config::{Login, Mode, Policy, Resolver, Settings};
 use crate::guard::Setup;
 use crate::guard::gate::Plan;
+use crate::guard::tables::Tables;
 
 /// What the configuration and the host say, for the daemon.
 pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
@@ -52,8 +54,19 @@ fn gate(settings: &Settings) -> Option<Plan> {
         ..if policy.enabled { policy_listen(policy) } else { Listen::default() }
     };
     let enforce = guard.mode == Mode::Enforce && login.mode == Mode::Enforce;
-    let plan = Plan { listen, policy: policy.settings.clone(), login: login_settings(login, enforce) };
+    let plan = Plan {
+        listen,
+        policy: policy_settings(settings),
+        login: login_settings(login, enforce),
+        tables: Tables::of(settings),
+    };
     (policy.enabled || login.enabled).then_some(plan)
+}
+
+/// How the policy service judges: from where accounts may send is what the login guard holds them to.
+pub(crate) fn policy_settings(settings: &Settings) -> PolicySettings {
+    let limits = settings.login.limits.iter().cloned().collect();
+    PolicySettings { limits, ..settings.policy.settings.clone() }
 }
 
 /// How the login guard judges.

@@ -32,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) accounts: Accounts,
     pub(crate) policy: Policy,
     pub(crate) login: Login,
+    pub(crate) geoip: Geoip,
     pub(crate) rules: Rules,
 }
 
@@ -294,6 +295,8 @@ pub(crate) struct Policy {
     pub(crate) resolver: Resolver,
     /// How long the DNS may take.
     pub(crate) deadline: Span,
+    /// Tables of who owns which address.
+    pub(crate) owners: Vec<PathBuf>,
     /// What is answered.
     pub(crate) settings: PolicySettings,
 }
@@ -307,6 +310,7 @@ impl Default for Policy {
             socket: Some("/var/spool/postfix/private/mailward-policy".into()),
             resolver: Resolver::System,
             deadline: Span::from_secs(2),
+            owners: Vec::new(),
             settings: PolicySettings::default(),
         }
     }
@@ -345,6 +349,13 @@ impl Default for Login {
             limits: Vec::new(),
         }
     }
+}
+
+/// `[geoip]`: where addresses are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Geoip {
+    /// A database in MaxMind's format.
+    pub(crate) database: Option<PathBuf>,
 }
 
 /// A finding that the operator accepted.

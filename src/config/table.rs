@@ -433,9 +433,24 @@ pub(super) const SECTIONS: &[Section] = &[
                 "Whether banned clients are refused: \"on\"; \"warn-only\" writes into Postfix's log what would be said; \"off\"."
             ),
             setting!(
+                "places",
+                policy.settings.places,
+                "Whether accounts are held to [login] limits when they send: \"on\", \"warn-only\" or \"off\"."
+            ),
+            setting!(
+                "senders",
+                policy.settings.senders,
+                "Whether accounts are held to senders that they own: \"on\", \"warn-only\" or \"off\". Without owners nobody is."
+            ),
+            setting!(
+                "owners",
+                policy.owners,
+                "Tables of who owns which address, as texts: of smtpd_sender_login_maps, and of aliases: [\"/etc/postfix/virtual\"]. They are read again when they change."
+            ),
+            setting!(
                 "exceptions",
                 policy.settings.exceptions,
-                "What is left out for whom: [\"greylist for client 192.0.2.0/24\"]. Parts: all, bans, accounts, clients, doubts, greylist; who: client, client-name, sender, recipient, user, service (a port, or policy_context)."
+                "What is left out for whom: [\"greylist for client 192.0.2.0/24\"]. Parts: all, bans, places, senders, accounts, clients, doubts, greylist; who: client, client-name, sender, recipient, user, service (a port, or policy_context)."
             ),
         ],
     },
@@ -640,9 +655,18 @@ pub(super) const SECTIONS: &[Section] = &[
             setting!(
                 "limits",
                 login.limits,
-                "What accounts are limited to: [\"scanner@example.org only smtp from 192.0.2.0/24\"]. Protocols are imap, pop3, sieve, and smtp for all sending."
+                "What accounts are limited to: [\"scanner@example.org only smtp from 192.0.2.0/24\", \"* from DE,AT\"] (all others; countries need [geoip]). Protocols are imap, pop3, sieve, and smtp for all sending."
             ),
         ],
+    },
+    Section {
+        name: "geoip",
+        about: "Where addresses are, for limits by country in [login] limits and for the rule impossible-travel.",
+        settings: &[setting!(
+            "database",
+            geoip.database,
+            "A database in MaxMind's format, such as GeoLite2-Country.mmdb, or \"none\". It is held in memory, read again when it changes, and not used once it is 120 days old."
+        )],
     },
 ];
 

@@ -15,6 +15,7 @@ mod restore;
 mod shield;
 mod signals;
 mod status;
+pub(crate) mod tables;
 mod views;
 mod voice;
 
@@ -395,6 +396,7 @@ impl Guard {
         if self.setup.enforce && self.shield.table_is_stale(now) {
             self.shield.write_table(&self.engine.bans().cleared(now), now);
         }
+        self.porter.read_tables(&self.setup);
         if self.keeper.commit(now, false) {
             self.announce();
         }

@@ -6,6 +6,8 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod mmdb;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +19,7 @@ use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Budget, Ladder, NeverBan, Secret};
 use mailward_detect::{Capacity, Detector, Login, Patience, Rules};
 use mailward_gate::login::{Logins, Settings};
-use mailward_gate::{Endpoint, Gate, Listen, Outlets, Report, State, Stats};
+use mailward_gate::{Endpoint, Gate, Geo, Listen, Outlets, Report, State, Stats};
 use mailward_model::{Account, EventKind, Reason, Span, Timestamp};
 
 struct Open {
@@ -47,7 +49,8 @@ fn open_with(key: &'static str, others: Vec<Endpoint>) -> Open {
     let mut detector = Detector::new(Rules::default(), Patience::default(), Capacity::default());
     let account = Account::of("bob@example.org".into()).unwrap();
     detector.restore_login(&Login { time: now(), account, address: HOME.parse().unwrap() });
-    let limits = ["scanner@example.org only smtp".parse().unwrap()];
+    let limits =
+        ["scanner@example.org only smtp", "carol@example.org from DE"].map(|limit| limit.parse().unwrap());
     let settings = Settings {
         enforce: true,
         key: key.to_owned(),
@@ -58,10 +61,21 @@ fn open_with(key: &'static str, others: Vec<Endpoint>) -> Open {
         bans: Bans::new(NeverBan::built_in(), Ladder::default(), Budget::default()),
         policy: Policy::new(PolicySettings::default(), Secret::new([7; 32])),
         logins: Logins::new(settings, detector),
+        geo: places(),
         stats: Stats::default(),
     };
     let listen = Listen { login: [vec![Endpoint::Tcp(address)], others].concat(), ..Listen::default() };
     Open { gate: Gate::open(&listen, state, outlets).unwrap(), address, reports, key }
+}
+
+/// Where addresses are.
+fn places() -> Geo {
+    let rows: &[mmdb::Row] =
+        &[("192.0.2.0/24", "DE", Some((52.5, 13.4))), ("198.18.5.0/24", "AU", Some((-33.9, 151.2)))];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let built = u64::try_from(now().micros() / 1_000_000).unwrap();
+    std::fs::write(file.path(), mmdb::database(rows, built)).unwrap();
+    Geo::open(file.path(), now()).unwrap()
 }
 
 /// One answer: head, and as much as it says.
@@ -339,4 +353,25 @@ fn a_script_asks_by_the_unix_socket_and_nobody_else_does() {
         let (is_known, told) = (key == open.key, answer(&mut stream));
         assert_eq!(told.starts_with("HTTP/1.1 200 OK\r\n"), is_known, "{told}");
     }
+}
+
+#[test]
+fn an_account_is_held_to_its_country_and_who_travels_too_fast_is_told() {
+    let open = open("");
+    let mut dovecot = Dovecot::of(&open);
+    let at = |user, address| Tried { user, password: "0001", address, protocol: "imap" };
+    for (address, status) in [("192.0.2.7", 0), ("198.18.5.7", -1), ("198.51.100.7", 0)] {
+        assert_eq!(dovecot.status("allow", &at("carol@example.org", address), ""), status, "{address}");
+    }
+    for address in ["192.0.2.7", "198.18.5.7"] {
+        let login = at("dave@example.org", address);
+        assert_eq!(dovecot.status("allow", &login, ""), 0, "{address}: it is told, and never refused");
+        dovecot.status("report", &login, r#","success":true,"policy_reject":false"#);
+    }
+    let told: Vec<_> = open.reports.try_iter().collect();
+    let signals = told.iter().filter_map(|report| match report {
+        Report::Signal(signal) => Some((signal.rule.0, signal.subject.to_string())),
+        _ => None,
+    });
+    assert_eq!(signals.collect::<Vec<_>>(), [("impossible-travel", "dave@example.org".to_owned())]);
 }

@@ -90,7 +90,10 @@ fn too_fast(last: &Stay, at: Whereabouts, time: Timestamp, pace: Pace) -> Option
 mod tests {
     use super::*;
 
-    fn check(logins: &[(i64, &str, Option<(f64, f64)>)], told: &[bool]) {
+    /// The minute, the country, the position.
+    type Arrival = (i64, &'static str, Option<(f64, f64)>);
+
+    fn check(logins: &[Arrival], told: &[bool]) {
         let (mut travels, bob) = (Travels::default(), Account::of("bob@example.org".into()).unwrap());
         let pace = Pace { speed: 1_000, country: Span::from_hours(4) };
         let seen: Vec<bool> = logins
