@@ -3,6 +3,7 @@
 
 mod account;
 mod analysis;
+mod backup;
 mod cli;
 mod config;
 mod explanation;

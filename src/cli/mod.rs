@@ -3,6 +3,7 @@
 mod account;
 mod analyze;
 mod audit;
+mod backup;
 mod completions;
 mod config;
 mod explain;
@@ -91,6 +92,9 @@ enum Command {
     /// What was changed in configuration and in the places where intruders stay.
     #[command(subcommand)]
     Integrity(integrity::Command),
+    /// Save the mail server, prove that it comes back, bring it back: encrypted, in restic's format.
+    #[command(subcommand)]
+    Backup(backup::Command),
     /// The mail accounts: list, add, passwd, disable, enable, delete, and who is connected.
     Account(account::Args),
     /// What Postfix is answered when it asks, and why.
@@ -188,6 +192,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Firewall(command) => firewall::run(config, command),
         Command::Import(command) => import::run(config, cli.socket.as_deref(), command),
         Command::Integrity(command) => integrity::run(config, command),
+        Command::Backup(command) => backup::run(config, command),
         Command::Account(args) => account::run(config, args),
         Command::Policy(command) => policy::run(config, daemon, command),
         Command::Greylist(command) => greylist::run(config, daemon, command),

@@ -30,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) audit: Audit,
     pub(crate) integrity: Integrity,
     pub(crate) accounts: Accounts,
+    pub(crate) backup: Backup,
     pub(crate) policy: Policy,
     pub(crate) login: Login,
     pub(crate) geoip: Geoip,
@@ -250,6 +251,45 @@ pub(crate) struct Integrity {
 impl Default for Integrity {
     fn default() -> Self {
         Self { watch: true, interval: Span::from_mins(2), paths: Vec::new(), ignore: Vec::new() }
+    }
+}
+
+/// `[backup]`: what is saved, where, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Backup {
+    /// The directory of the repository.
+    pub(crate) repository: Option<PathBuf>,
+    /// The key of the repository.
+    pub(crate) key_file: PathBuf,
+    /// What is saved besides.
+    pub(crate) include: Vec<PathBuf>,
+    /// What is not.
+    pub(crate) exclude: Vec<PathBuf>,
+    /// Days, weeks, months and years of which the newest proven snapshot is kept.
+    pub(crate) keep_daily: u32,
+    pub(crate) keep_weekly: u32,
+    pub(crate) keep_monthly: u32,
+    pub(crate) keep_yearly: u32,
+    /// Whether everybody else comes first at the processor and the disk.
+    pub(crate) gentle: bool,
+    /// KiB in a second; 0 is no limit.
+    pub(crate) bandwidth: u64,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self {
+            repository: None,
+            key_file: PathBuf::from("/etc/mailward/backup.key"),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            keep_daily: 7,
+            keep_weekly: 5,
+            keep_monthly: 12,
+            keep_yearly: 3,
+            gentle: true,
+            bandwidth: 0,
+        }
     }
 }
 

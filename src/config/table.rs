@@ -395,6 +395,48 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "backup",
+        about: "What is saved and for how long: docs/backup.md. `mailward backup run --dry-run` shows what is found by itself.",
+        settings: &[
+            setting!(
+                "repository",
+                backup.repository,
+                "The directory of the repository, on another disk or a mounted share, or \"none\". restic reads it, too."
+            ),
+            setting!(
+                "key-file",
+                backup.key_file,
+                "The key, made with the repository. Without a copy elsewhere a lost disk is the end of all backups: `mailward backup key`."
+            ),
+            setting!("include", backup.include, "Files and directories to save besides."),
+            setting!(
+                "exclude",
+                backup.exclude,
+                "Files and directories that are not saved, with all that is in them."
+            ),
+            setting!(
+                "keep-daily",
+                backup.keep_daily,
+                1..=10_000,
+                "Of so many days the newest snapshot is kept. Only those count that a trial restore has proven."
+            ),
+            setting!("keep-weekly", backup.keep_weekly, 0..=10_000, "The same of weeks."),
+            setting!("keep-monthly", backup.keep_monthly, 0..=10_000, "The same of months."),
+            setting!("keep-yearly", backup.keep_yearly, 0..=10_000, "The same of years."),
+            setting!(
+                "gentle",
+                backup.gentle,
+                "Whether a backup lets everybody else go first: nice(1) 10, and the idle class of ionice(1)."
+            ),
+            setting!(
+                "bandwidth",
+                backup.bandwidth,
+                0..=100_000_000,
+                "KiB that are written to the repository in a second; 0 is as many as there can be."
+            ),
+        ],
+    },
+    Section {
         name: "accounts",
         about: "Which passwords `mailward account` takes.",
         settings: &[

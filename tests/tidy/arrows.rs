@@ -31,6 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("apply", &["host", "audit"]),
     // decide: who is banned and what is answered is decided there; detect: the login guard's memory; host: its clock.
     ("gate", &["model", "host", "wire", "detect", "decide"]),
+    // host: its locks and random bytes; what is worth saving is told by the caller.
+    ("backup", &["host"]),
     ("web", &[]),
     // Development only.
     ("lab", &[]),
@@ -70,6 +72,7 @@ const EFFECTFUL: &[&str] = &[
     "inotify",
     "netlink-sys",
     "rusqlite",
+    "rustic_core",
     "rustix",
     "sd-notify",
     "signal-hook",
