@@ -3,6 +3,7 @@
 
 mod account;
 mod analysis;
+#[cfg(feature = "backup")]
 mod backup;
 mod cli;
 mod config;

@@ -1,14 +1,16 @@
 //! Backups of this server: what is saved, where, and which snapshots are proven. The commands are in `src/cli/backup.rs`.
 
 pub(crate) mod bring;
+mod drill;
 mod plan;
+pub(crate) mod sheet;
 pub(crate) mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use mailward_backup::{Key, Meter, Repository, Snapshot};
+use mailward_backup::{Keep, Key, Meter, Repository, Snapshot};
 use mailward_host::lock::Lock;
 use mailward_model::Timestamp;
 use mailward_store::{Proof, Proofs};
@@ -16,6 +18,7 @@ use mailward_store::{Proof, Proofs};
 use crate::cli::Usage;
 use crate::config::Settings;
 
+pub(crate) use drill::{Trial, drill};
 pub(crate) use plan::{Plan, dumps, plan};
 
 /// Where trial restores are remembered.
@@ -87,6 +90,17 @@ impl<'a> Backups<'a> {
         self.settings.guard.state_directory.join("backup")
     }
 
+    /// How many of which age are kept.
+    pub(crate) fn keep(&self) -> Keep {
+        let backup = &self.settings.backup;
+        Keep {
+            daily: backup.keep_daily,
+            weekly: backup.keep_weekly,
+            monthly: backup.keep_monthly,
+            yearly: backup.keep_yearly,
+        }
+    }
+
     /// Where restores go that name no place.
     pub(crate) fn beside(&self, snapshot: &Snapshot) -> PathBuf {
         self.settings.guard.state_directory.join("restored").join(short(&snapshot.id))
@@ -123,11 +137,6 @@ pub(crate) fn proven(proofs: &[Proof]) -> BTreeMap<String, Timestamp> {
     last
 }
 
-/// The ids alone.
-pub(crate) fn ids(proven: &BTreeMap<String, Timestamp>) -> BTreeSet<String> {
-    proven.keys().cloned().collect()
-}
-
 /// As much of an id as people use.
 pub(crate) fn short(id: &str) -> String {
     id.chars().take(8).collect()
@@ -152,7 +161,6 @@ mod tests {
             report: String::new(),
         };
         let all = [proof(1, "a", true), proof(2, "b", false), proof(3, "a", false), proof(4, "b", true)];
-        assert_eq!(ids(&proven(&all)), BTreeSet::from(["b".to_owned()]));
-        assert_eq!(proven(&all).get("b"), Some(&Timestamp::from_micros(4)));
+        assert_eq!(proven(&all), BTreeMap::from([("b".to_owned(), Timestamp::from_micros(4))]));
     }
 }

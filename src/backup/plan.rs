@@ -55,7 +55,6 @@ pub(crate) fn plan(
     plan.left_out.push(item(backups.place(), "the backups themselves"));
     plan.left_out
         .push(item(&backups.scratch().join("databases"), "copies of databases, while a backup runs"));
-    plan.left_out.push(item(&backups.scratch().join("drill"), "trial restores"));
     plan.left_out.push(item(&state.join("restored"), "what was restored"));
     plan.left_out.extend(settings.backup.exclude.iter().map(|path| item(path, "named in `exclude`")));
     plan.saved = plan.saved.into_iter().filter_map(real).collect();

@@ -8,7 +8,7 @@ use mailward_model::Timestamp;
 use mailward_report::{Align, At, Block, Cell, Document, Shown, Table, Tone, View};
 use serde::Serialize;
 
-use super::{Plan, short};
+use super::{Plan, Trial, short};
 
 /// A snapshot.
 #[derive(Debug, Serialize)]
@@ -311,6 +311,94 @@ impl View for Brought {
             subtitle: format!("from snapshot {}", short(&self.snapshot)).into(),
             blocks,
         }
+    }
+}
+
+/// `backup drill`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Drilled {
+    pub(crate) snapshot: SnapshotView,
+    #[serde(flatten)]
+    pub(crate) trial: Trial,
+}
+
+impl View for Drilled {
+    fn document(&self, zone: &TimeZone) -> Document {
+        let trial = &self.trial;
+        let what = if trial.whole { "everything" } else { "a sample" };
+        let saved =
+            format!("{} files, {}: what was saved, by checksum ({what})", trial.files, size(trial.bytes));
+        let mut facts: Vec<(Shown, Cell)> = vec![
+            ("taken".into(), time(self.snapshot.taken.0, zone).into()),
+            ("came back".into(), Cell::toned(saved, Tone::Good)),
+            (
+                "as on the server".into(),
+                format!("{} of them, byte for byte; the others were changed since", trial.as_live).into(),
+            ),
+        ];
+        for step in &trial.steps {
+            let seen = match step.fine {
+                Some(true) => Cell::toned(step.seen.as_str(), Tone::Good),
+                Some(false) => Cell::toned(step.seen.as_str(), Tone::Bad),
+                None => Cell::dim(format!("not tried: {}", step.seen)),
+            };
+            facts.push((step.what.as_str().into(), seen));
+        }
+        let mut blocks = vec![Block::Facts(facts)];
+        let all = |paths: &[PathBuf], what: &str, blocks: &mut Vec<Block>| {
+            for path in paths.iter().take(20) {
+                blocks.push(notice(Tone::Bad, &format!("{what}: {}", path.display()), "", ""));
+            }
+        };
+        all(&trial.wrong, "Did not come back as it was saved", &mut blocks);
+        all(&trial.not_as_live, "Is not what lies on the server, although nobody changed that", &mut blocks);
+        if !trial.is_fine() {
+            let title = "The snapshot is not proven, and nothing is forgotten";
+            blocks.push(notice(Tone::Bad, title, "", "mailward backup check --read-data"));
+        }
+        let title = if trial.is_fine() { "Proven" } else { "Not proven" };
+        let subtitle = format!("snapshot {}", short(&self.snapshot.id)).into();
+        Document { title: title.into(), subtitle, blocks }
+    }
+}
+
+/// `backup forget`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Forgotten {
+    pub(crate) dry_run: bool,
+    pub(crate) kept: Vec<KeptView>,
+    pub(crate) forgotten: Vec<SnapshotView>,
+}
+
+/// A snapshot that stays.
+#[derive(Debug, Serialize)]
+pub(crate) struct KeptView {
+    #[serde(flatten)]
+    pub(crate) snapshot: SnapshotView,
+    pub(crate) kept_as: Vec<&'static str>,
+}
+
+impl View for Forgotten {
+    fn document(&self, zone: &TimeZone) -> Document {
+        let mut table =
+            Table::new([("snapshot", Align::Left), ("taken", Align::Left), ("kept as", Align::Left)]);
+        let kept = self.kept.iter().map(|kept| (&kept.snapshot, Cell::from(kept.kept_as.join(", "))));
+        let gone = self
+            .forgotten
+            .iter()
+            .map(|snapshot| (snapshot, Cell::dim(if self.dry_run { "would go" } else { "gone" })));
+        let mut rows: Vec<_> = kept.chain(gone).collect();
+        rows.sort_by_key(|(snapshot, _)| snapshot.taken.0);
+        for (snapshot, fate) in rows {
+            table.row([Cell::code(short(&snapshot.id)), time(snapshot.taken.0, zone).into(), fate]);
+        }
+        let note = "The space of what is gone comes free with the next forgetting, a day later: whoever saves at this moment may still need it.";
+        let mut blocks = vec![Block::Table(table)];
+        if !self.dry_run && !self.forgotten.is_empty() {
+            blocks.push(Block::Paragraph(vec![Cell::dim(note)]));
+        }
+        let title = if self.dry_run { "What would be forgotten" } else { "Forgotten" };
+        Document { title: title.into(), subtitle: Shown::default(), blocks }
     }
 }
 

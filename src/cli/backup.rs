@@ -1,21 +1,25 @@
-//! `mailward backup`: run, list, check, restore.
+//! `mailward backup`: run, list, check, restore, drill, forget, key.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use mailward_backup::{Meter, Query, Repository, Snapshot, Step};
+use jiff::tz::TimeZone;
+use mailward_backup::{BackupError, Key, Meter, Query, Repository, Snapshot, Step};
 use mailward_host::run::{self, Limits};
 use mailward_model::Timestamp;
 use mailward_report::At;
+use mailward_store::Proof;
 
 use super::remote::{Print, show};
 use super::{Outcome, Usage, load};
 use crate::backup::view::{
-    Brought, Checked, Contents, DryRun, EntryView, Listing, Messages, Ran, SnapshotView,
+    Brought, Checked, Contents, Drilled, DryRun, EntryView, Forgotten, KeptView, Listing, Messages, Ran,
+    SnapshotView,
 };
-use crate::backup::{Backups, bring, host_name, plan, proven};
+use crate::backup::{Backups, bring, drill, host_name, plan, proven, sheet};
 use crate::config::Settings;
 
 /// What to do.
@@ -48,6 +52,31 @@ pub(crate) enum Command {
     },
     /// Bring back a mailbox, messages, files, or everything, to a place beside the live data
     Restore(Restore),
+    /// Prove a snapshot: restore it on trial, compare, load the configuration, open a mailbox, and record the proof
+    Drill {
+        /// The snapshot: the first digits of its id
+        #[arg(default_value = "latest")]
+        snapshot: String,
+        /// Everything in it, and not only a sample
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        print: Print,
+    },
+    /// Forget snapshots that are no longer needed; only proven ones count
+    Forget {
+        /// Only show which
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        print: Print,
+    },
+    /// The recovery sheet: the key as text and as a QR code, to be put on paper; and whether a second copy is right
+    Key {
+        /// The second copy of the key file, on a stick or another machine's disk
+        #[arg(long, value_name = "FILE")]
+        copy: Option<PathBuf>,
+    },
 }
 
 /// Options of `backup restore`.
@@ -99,6 +128,9 @@ pub(crate) fn run(config: Option<&Path>, command: &Command) -> anyhow::Result<Ou
         }
         Command::Check { read_data, print } => check(&backups, *read_data, print),
         Command::Restore(args) => restore(&backups, args),
+        Command::Drill { snapshot, all, print } => prove(&backups, snapshot, *all, print),
+        Command::Forget { dry_run, print } => forget(&backups, *dry_run, print),
+        Command::Key { copy } => key(&backups, copy.as_deref()),
     }
 }
 
@@ -197,6 +229,102 @@ fn restore(backups: &Backups<'_>, args: &Restore) -> anyhow::Result<Outcome> {
     let done = repository.restore(&snapshot, &paths, &into, &bar.meter())?;
     bar.finish();
     show(&Brought::new(&snapshot, into, paths, done), &args.print)
+}
+
+fn prove(backups: &Backups<'_>, snapshot: &str, all: bool, print: &Print) -> anyhow::Result<Outcome> {
+    let bar = Bar::new();
+    let repository = backups.open(&bar.meter())?;
+    let snapshot = repository.snapshot(snapshot)?;
+    let tried = drill(&repository, &snapshot, all, &bar.meter());
+    bar.finish();
+    let taken = Timestamp::from_micros(mailward_host::clock::now());
+    let proof = |fine: bool, report: String| Proof {
+        taken,
+        repository: repository.id(),
+        snapshot: snapshot.id.clone(),
+        fine,
+        report,
+    };
+    let trial = match tried {
+        Ok(trial) => trial,
+        Err(error) => {
+            // What cannot be brought back is proven to be lost. What is wrong here is no word about it.
+            if matches!(error.downcast_ref(), Some(BackupError::Damaged { .. })) {
+                backups.record(&proof(false, error.to_string()))?;
+            }
+            return Err(error);
+        }
+    };
+    let fine = trial.is_fine();
+    backups.record(&proof(fine, serde_json::to_string(&trial)?))?;
+    show(&Drilled { snapshot: SnapshotView::of(&snapshot, fine.then_some(taken)), trial }, print)?;
+    Ok(if fine { Outcome::Fine } else { Outcome::Findings })
+}
+
+fn forget(backups: &Backups<'_>, dry_run: bool, print: &Print) -> anyhow::Result<Outcome> {
+    let _lock = backups.lock()?;
+    let repository = backups.open(&Meter::silent())?;
+    let proven = proven(&backups.proofs(&repository.id())?);
+    let snapshots = repository.snapshots_of(&host_name())?;
+    let chosen =
+        match backups.keep().choose(&snapshots, &proven.keys().cloned().collect(), &TimeZone::system()) {
+            Err(error @ BackupError::Unproven { .. }) => {
+                super::complain(&error.into());
+                return Ok(Outcome::Findings);
+            }
+            chosen => chosen?,
+        };
+    if !dry_run {
+        repository.forget(&chosen.forgotten)?;
+    }
+    let view = |snapshot: &Snapshot| SnapshotView::of(snapshot, proven.get(&snapshot.id).copied());
+    let kept = chosen
+        .kept
+        .iter()
+        .map(|(snapshot, kept_as)| KeptView { snapshot: view(snapshot), kept_as: kept_as.clone() });
+    let forgotten = chosen.forgotten.iter().map(view).collect();
+    show(&Forgotten { dry_run, kept: kept.collect(), forgotten }, print)
+}
+
+fn key(backups: &Backups<'_>, copy: Option<&Path>) -> anyhow::Result<Outcome> {
+    let repository = backups.open(&Meter::silent())?;
+    let key = Key::read(backups.key_file())?;
+    write!(std::io::stdout().lock(), "{}", sheet::sheet(&repository, &key, &host_name())?)?;
+    let asked = match copy {
+        Some(path) => Some(path.to_path_buf()),
+        None => ask("Where is the second copy of the key file? (path, or nothing if there is none yet): ")?,
+    };
+    let Some(path) = asked else {
+        let advice = "no second copy was named: copy the key file to a stick or another machine, then: mailward backup key --copy FILE";
+        super::complain(&anyhow::anyhow!(advice));
+        return Ok(Outcome::Findings);
+    };
+    if !Key::read(&path)?.is_same(&key) {
+        super::complain(&anyhow::anyhow!(
+            "{} holds another key than {}",
+            path.display(),
+            key.path().display()
+        ));
+        return Ok(Outcome::Findings);
+    }
+    let same_disk = std::fs::metadata(&path)?.dev() == std::fs::metadata(key.path())?.dev();
+    let (path, note) =
+        (path.display(), if same_disk { ", but on the same disk: it is lost with it" } else { "" });
+    writeln!(std::io::stdout().lock(), "The copy in {path} is the same key{note}.")?;
+    Ok(if same_disk { Outcome::Findings } else { Outcome::Fine })
+}
+
+/// Asks on a terminal; elsewhere nobody could answer.
+#[expect(clippy::print_stderr, reason = "a question to the person at the terminal")]
+fn ask(question: &str) -> anyhow::Result<Option<PathBuf>> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    eprint!("{question}");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    let answer = answer.trim();
+    Ok((!answer.is_empty()).then(|| PathBuf::from(answer)))
 }
 
 impl Restore {

@@ -3,6 +3,7 @@
 mod account;
 mod analyze;
 mod audit;
+#[cfg(feature = "backup")]
 mod backup;
 mod completions;
 mod config;
@@ -93,6 +94,7 @@ enum Command {
     #[command(subcommand)]
     Integrity(integrity::Command),
     /// Save the mail server, prove that it comes back, bring it back: encrypted, in restic's format.
+    #[cfg(feature = "backup")]
     #[command(subcommand)]
     Backup(backup::Command),
     /// The mail accounts: list, add, passwd, disable, enable, delete, and who is connected.
@@ -192,6 +194,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Firewall(command) => firewall::run(config, command),
         Command::Import(command) => import::run(config, cli.socket.as_deref(), command),
         Command::Integrity(command) => integrity::run(config, command),
+        #[cfg(feature = "backup")]
         Command::Backup(command) => backup::run(config, command),
         Command::Account(args) => account::run(config, args),
         Command::Policy(command) => policy::run(config, daemon, command),

@@ -1,5 +1,6 @@
 //! What is in a snapshot: its files and directories, in order.
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 use std::vec;
@@ -59,7 +60,7 @@ impl Repository {
 pub(crate) struct Walk<'a> {
     repository: &'a Repository,
     indexed: &'a Indexed,
-    wanted: Vec<PathBuf>,
+    wanted: BTreeSet<PathBuf>,
     open: Vec<(PathBuf, vec::IntoIter<Node>)>,
 }
 
@@ -71,8 +72,9 @@ impl<'a> Walk<'a> {
         paths: &[PathBuf],
     ) -> Result<Self, BackupError> {
         let root = repository.file(&snapshot.id)?.tree;
-        let wanted: Vec<PathBuf> = paths.iter().map(|path| mailward_host::path::without_dots(path)).collect();
-        let mut walk = Self { repository, indexed, wanted: Vec::new(), open: Vec::new() };
+        let wanted: BTreeSet<PathBuf> =
+            paths.iter().map(|path| mailward_host::path::without_dots(path)).collect();
+        let mut walk = Self { repository, indexed, wanted: BTreeSet::new(), open: Vec::new() };
         for path in &wanted {
             walk.find(root, path, snapshot)?;
         }
@@ -108,8 +110,9 @@ impl<'a> Walk<'a> {
     }
 
     fn is_wanted(&self, path: &Path) -> bool {
-        self.wanted.is_empty()
-            || self.wanted.iter().any(|wanted| path.starts_with(wanted) || wanted.starts_with(path))
+        let leads_there =
+            || self.wanted.range(path.to_path_buf()..).next().is_some_and(|next| next.starts_with(path));
+        self.wanted.is_empty() || path.ancestors().any(|above| self.wanted.contains(above)) || leads_there()
     }
 }
 
