@@ -153,14 +153,23 @@ fn modern_waits_for_the_last_one_with_less() {
     };
     assert!(plan(&facts).by_hand.iter().any(|hand| hand.advice.contains("No log was read")));
     facts.log.lines = 1000;
+    // What is not logged is not known.
+    let silent = |plan: Plan| plan.by_hand.iter().any(|hand| hand.advice.contains("smtpd_tls_loglevel = 1"));
+    assert!(silent(plan(&facts)) && plan(&facts).steps.is_empty());
+    let mut facts = postfix("smtpd_tls_loglevel = 1\n");
+    facts.log.lines = 1000;
+    assert!(!silent(plan(&facts)));
     let least: BTreeSet<String> =
         plan(&facts).steps.iter().map(|step| format!("{:?}", step.change)).collect();
     let least: Vec<_> =
         least.iter().filter(|change| change.contains("smtpd_tls_mandatory_protocols")).collect();
     assert!(!least.is_empty() && least.iter().all(|change| change.contains("sub")), "{least:?}");
-    for (kind, service, ends) in
-        [("tls-1.2", "imap", false), ("tls-1.2", "smtp", true), ("old-tls", "submission", false)]
-    {
+    for (kind, service, ends) in [
+        ("tls-1.2", "imap", false),
+        ("tls-1.2", "smtp", true),
+        ("old-tls", "submission", false),
+        ("tls-unknown", "imap", false),
+    ] {
         let (kind, service) = (kind.to_owned(), service.to_owned());
         facts.log.habits = vec![LoggedHabit { kind, service, distinct: 2, ..LoggedHabit::default() }];
         assert_eq!(!plan(&facts).steps.is_empty(), ends, "{:?}", facts.log.habits);
