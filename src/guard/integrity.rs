@@ -227,9 +227,9 @@ fn began(settings: &Settings) -> anyhow::Result<News> {
     let seen = watcher.look(&mailward_audit::integrity::Entries::new());
     let who = Acceptance { by: "mailward guard, at its first start", now: clock() };
     let state = &settings.guard.state_directory;
-    let (digest, files) = integrity::begin(state, seen, who)?;
-    let note = format!("{files} files are watched from now on; baseline SHA-256 {digest}");
-    Ok(News { standing: Standing::default(), changes: Vec::new(), note: Some(note) })
+    let note = integrity::begin(state, seen, who)?
+        .map(|(digest, files)| format!("{files} files are watched from now on; baseline SHA-256 {digest}"));
+    Ok(News { standing: Standing::default(), changes: Vec::new(), note })
 }
 
 fn summary(changes: &[&Change]) -> Option<(Severity, usize, Vec<String>)> {
