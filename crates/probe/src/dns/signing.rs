@@ -213,16 +213,22 @@ fn of_one_key(tree: &dyn Tree) -> Vec<SigningKey> {
 fn of_rspamd(tree: &dyn Tree) -> Vec<SigningKey> {
     let files: Vec<(&str, String)> =
         rspamd::FILES.iter().filter_map(|file| Some((*file, text(tree, file)?))).collect();
+    let key = |file: &str, key: rspamd::Signing| SigningKey {
+        senders: vec![key.domain.clone()],
+        table: format!("{file}:{}", key.line),
+        ..rspamd_key_at(tree, &key.domain, &key.selector, &key.path)
+    };
     let mut keys: Vec<SigningKey> = Vec::new();
     for (file, text) in &files {
         if rspamd::names_any(text) {
             keys.clear();
         }
-        keys.extend(rspamd::named(file, text).into_iter().map(|key| SigningKey {
-            senders: vec![key.domain.clone()],
-            table: format!("{file}:{}", key.line),
-            ..rspamd_key_at(tree, &key.domain, &key.selector, &key.path)
-        }));
+        keys.extend(rspamd::named(file, text).into_iter().map(|named| key(file, named)));
+    }
+    for (file, conf) in files.iter().rev() {
+        let mapped = rspamd::mapped(conf, &|path| text(tree, path)).into_iter();
+        let new: Vec<_> = mapped.filter(|one| !keys.iter().any(|known| known.domain == one.domain)).collect();
+        keys.extend(new.into_iter().map(|one| key(file, one)));
     }
     let by_name: Vec<SigningKey> =
         RSPAMD.iter().flat_map(|directory| by_name(tree, directory, &keys)).collect();

@@ -1,6 +1,6 @@
 //! Rspamd: a block for each domain says where its keys are (<https://rspamd.com/doc/modules/dkim_signing.html>).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Switch;
 use crate::dms::CONFIG;
@@ -50,13 +50,54 @@ pub struct Signing {
 pub fn named(file: &str, text: &str) -> Vec<Signing> {
     let entries = ucl::read(text);
     let section = section(&entries);
-    let selector = ucl::find(section, "selector").and_then(|entry| entry.value.text()).unwrap_or("dkim");
-    let default = ucl::find(section, "path").and_then(|entry| entry.value.text());
-    let default = (selector, default.unwrap_or("/var/lib/rspamd/dkim/$domain.$selector.key"));
     if is_list(file, section) {
         return Vec::new();
     }
-    domains(section).into_iter().flat_map(|domain| keys_of(domain, default)).collect()
+    domains(section).into_iter().flat_map(|domain| keys_of(domain, defaults(section))).collect()
+}
+
+/// The keys that the maps of a file give to domains that have no block: `selector_map` and `path_map`, each a file with a domain and its
+/// value in a line.
+#[must_use]
+pub fn mapped(text: &str, read: &dyn Fn(&str) -> Option<String>) -> Vec<Signing> {
+    let entries = ucl::read(text);
+    let section = section(&entries);
+    let (selector, path) = defaults(section);
+    let [selectors, paths] = ["selector_map", "path_map"].map(|name| map(section, name, read));
+    let domains: BTreeSet<&String> = selectors.keys().chain(paths.keys()).collect();
+    let signing = |domain: &String| {
+        let selector = selectors.get(domain).map_or(selector, String::as_str);
+        let path = paths.get(domain).map_or(path, String::as_str);
+        Signing::new(domain, selector, path, 1)
+    };
+    domains.into_iter().map(signing).collect()
+}
+
+/// A map of a file on this server.
+fn map(section: &[Entry<'_>], name: &str, read: &dyn Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
+    let named = ucl::find(section, name).and_then(|entry| entry.value.text()).unwrap_or_default();
+    let path = named.trim_start_matches("file://").replace("$LOCAL_CONFDIR", "/etc/rspamd");
+    let text =
+        Some(path).filter(|path| path.starts_with('/')).and_then(|path| read(&path)).unwrap_or_default();
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let pair = |line: &str| {
+        let (domain, value) = line.split_once(char::is_whitespace)?;
+        Some((domain.to_ascii_lowercase(), value.trim().to_owned()))
+    };
+    lines.filter_map(pair).collect()
+}
+
+/// Selector and path where nothing else is said.
+fn defaults<'a>(section: &[Entry<'a>]) -> (&'a str, &'a str) {
+    let text = |name| ucl::find(section, name).and_then(|entry| entry.value.text());
+    (text("selector").unwrap_or("dkim"), text("path").unwrap_or("/var/lib/rspamd/dkim/$domain.$selector.key"))
+}
+
+impl Signing {
+    fn new(domain: &str, selector: &str, path: &str, line: usize) -> Self {
+        let path = path.replace("$domain", domain).replace("$selector", selector);
+        Self { domain: domain.to_ascii_lowercase(), selector: selector.to_owned(), path, line }
+    }
 }
 
 /// Whether blocks of an earlier file count for nothing beside this one: the section in `override.d` takes the place of theirs.
@@ -93,9 +134,7 @@ fn keys_of(domain: &Entry<'_>, (selector, path): (&str, &str)) -> Vec<Signing> {
     let signing = |block: &[Entry<'_>]| {
         let selector = text(block, "selector").unwrap_or_else(|| selector.to_owned());
         let path = text(block, "path").unwrap_or_else(|| path.to_owned());
-        let path = path.replace("$domain", domain.name).replace("$selector", &selector);
-        let (domain, line) = (domain.name.to_ascii_lowercase(), domain.lines.start() + 1);
-        Signing { domain, selector, path, line }
+        Signing::new(domain.name, &selector, &path, domain.lines.start() + 1)
     };
     let block = domain.value.block();
     let several = match ucl::find(block, "selectors").map(|entry| &entry.value) {
