@@ -176,6 +176,22 @@ fn modern_waits_for_the_last_one_with_less() {
     }
 }
 
+/// The operator's own list of what is banned stays, and is added to.
+#[test]
+fn types_are_banned_besides_those_that_are() {
+    let user = "/etc/amavis/conf.d/50-user";
+    let own = "use strict;\n$banned_filename_re = new_RE(\n  qr'^secret\\.txt$',\n);\n1;\n";
+    let facts = file(file(nothing(), "/etc/amavis/conf.d/05-node_id", "1;\n"), user, own);
+    let plan = plan("AVS-005", &facts);
+    let after = foretold(&facts, &Layout::of(&facts), plan.steps.iter().map(|step| &step.change));
+    let text = after.text(user).unwrap().unwrap();
+    assert!(text.starts_with(own.trim_end_matches("1;\n")) && text.ends_with("\n1;\n"), "{text}");
+    assert!(text.contains("push(@$banned_filename_re, qr'.\\.(exe|js|"), "{text}");
+    let (_, check) = find("AVS-005").unwrap();
+    let again = judge(&after, |one| one.id == check.id);
+    assert!(again.findings().is_empty(), "{:?}", again.findings().len());
+}
+
 /// A rule that the operator put in stays in, where he put it.
 #[test]
 fn lists_keep_what_they_hold() {
