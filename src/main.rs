@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod alerts;
 mod analysis;
 #[cfg(feature = "backup")]
 mod backup;

@@ -31,7 +31,7 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
         firewall: settings.firewall.enabled.then(|| settings.firewall.options.clone()),
         protect_operator: settings.never_ban.operator_session,
         gate: gate(&settings),
-        integrity: settings.integrity.watch.then(|| settings.clone()),
+        settings: settings.clone(),
         never: never_ban(&settings, &host),
         zone: settings.sources.zone().unwrap_or_else(TimeZone::system),
         state: settings.guard.state_directory,

@@ -18,6 +18,7 @@ mod input;
 mod integrity;
 mod limits;
 mod login;
+mod notify;
 mod parse;
 mod policy;
 mod remote;
@@ -111,6 +112,9 @@ enum Command {
     /// What Dovecot is answered when it asks about logins, and why.
     #[command(subcommand)]
     Login(login::Command),
+    /// Whether alerts reach anybody: send a test, see what waits.
+    #[command(subcommand)]
+    Notify(notify::Command),
     /// The attacks in a log: what, from where, at whom, when, and what the rules would have done.
     Analyze(analyze::Args),
     /// Log lines into typed events, a JSON line each.
@@ -201,6 +205,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Greylist(command) => greylist::run(config, daemon, command),
         Command::Limits(command) => limits::run(&daemon()?, command),
         Command::Login(command) => login::run(config, daemon, command),
+        Command::Notify(command) => notify::run(config, command),
         Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),
         Command::Replay(args) => replay::run(config, args),

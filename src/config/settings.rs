@@ -11,6 +11,8 @@ use mailward_decide::policy::PolicySettings;
 use mailward_decide::{Budget, Ladder};
 use mailward_detect::{Capacity, Patience, Rules};
 use mailward_model::{Network, Span};
+use mailward_notify::{Channel, Quiet};
+use mailward_report::Severity;
 use mailward_source::Start;
 use mailward_store::Retention;
 
@@ -34,6 +36,7 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) login: Login,
     pub(crate) geoip: Geoip,
+    pub(crate) notify: Notify,
     pub(crate) rules: Rules,
 }
 
@@ -396,6 +399,47 @@ impl Default for Login {
 pub(crate) struct Geoip {
     /// A database in MaxMind's format.
     pub(crate) database: Option<PathBuf>,
+}
+
+/// `[notify]`: who is told when something is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notify {
+    /// Where alerts go.
+    pub(crate) channels: Vec<NamedChannel>,
+    /// How long an alert waits for others to go with it.
+    pub(crate) gather: Span,
+    /// How long nothing more is said of what was told.
+    pub(crate) alike: Span,
+    /// When nothing is said but what is loud.
+    pub(crate) quiet: Option<Quiet>,
+    /// From which severity on an alert breaks the quiet.
+    pub(crate) loud: Severity,
+    /// Messages in an hour, of each channel.
+    pub(crate) hourly: usize,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self {
+            channels: Vec::new(),
+            gather: Span::from_secs(30),
+            alike: Span::from_mins(30),
+            quiet: None,
+            loud: Severity::Critical,
+            hourly: 20,
+        }
+    }
+}
+
+/// A channel with its name, and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedChannel {
+    pub(crate) name: String,
+    /// From which severity on it takes alerts.
+    pub(crate) least: Severity,
+    /// Whether it takes digests.
+    pub(crate) letters: bool,
+    pub(crate) channel: Channel,
 }
 
 /// A finding that the operator accepted.

@@ -710,6 +710,41 @@ pub(super) const SECTIONS: &[Section] = &[
             "A database in MaxMind's format, such as GeoLite2-Country.mmdb, or \"none\". It is held in memory, read again when it changes, and not used once it is 120 days old."
         )],
     },
+    Section {
+        name: "notify",
+        about: "Who is told when something is wrong, and when it is over: docs/notify.md. Try it out: mailward notify test.",
+        settings: &[
+            setting!(
+                "channels",
+                notify.channels,
+                "Where alerts go: [{ kind = \"mail\", to = \"admin@example.org\", least = \"medium\" }]. Kinds: mail, ntfy, gotify, matrix, slack, telegram, teams, webhook, command."
+            ),
+            setting!(
+                "gather",
+                notify.gather,
+                0..=3_600,
+                "How long an alert waits for others to go with it; the critical do not wait."
+            ),
+            setting!(
+                "alike",
+                notify.alike,
+                0..=DAY,
+                "How long nothing more is said of what was told; it is counted instead. The critical is said each time."
+            ),
+            setting!(
+                "quiet",
+                notify.quiet,
+                "Hours of the day in which alerts wait, such as \"22:00-06:30\", or \"none\"."
+            ),
+            setting!("loud", notify.loud, "From which severity on an alert breaks the quiet."),
+            setting!(
+                "messages-per-hour",
+                notify.hourly,
+                1..=1_000,
+                "Messages of each channel; what is over that goes later, in one."
+            ),
+        ],
+    },
 ];
 
 /// What can be set of a rule, under `[rules.<id>]`.

@@ -33,6 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gate", &["model", "host", "wire", "detect", "decide"]),
     // host: its locks and random bytes; what is worth saving is told by the caller.
     ("backup", &["host"]),
+    // host: programs that take alerts; report: how alerts look.
+    ("notify", &["model", "host", "report"]),
     ("web", &[]),
     // Development only.
     ("lab", &[]),
@@ -70,6 +72,7 @@ const EFFECTFUL: &[&str] = &[
     "hyper-util",
     "indicatif",
     "inotify",
+    "lettre",
     "netlink-sys",
     "rusqlite",
     "rustic_core",
@@ -77,6 +80,7 @@ const EFFECTFUL: &[&str] = &[
     "sd-notify",
     "signal-hook",
     "tokio",
+    "ureq",
 ];
 
 #[test]
