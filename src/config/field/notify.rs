@@ -143,7 +143,7 @@ impl<'r> Reader<'r, '_> {
             "" => "a channel needs kind".to_owned(),
             other => format!("there is no kind \"{other}\" of channels"),
         };
-        let at = self.value("kind").map_or(self.at.span(), |value| value.span());
+        let at = self.value("kind").map_or(self.at.span(), Value::span);
         self.mistakes.add(at, problem, help);
         None
     }
@@ -192,7 +192,7 @@ impl<'r> Reader<'r, '_> {
     fn needed(&mut self, key: &str) -> Option<String> {
         let read = self.text(key);
         if read.is_none() {
-            let at = self.value(key).map_or(self.at.span(), |value| value.span());
+            let at = self.value(key).map_or(self.at.span(), Value::span);
             self.mistakes.add(at, format!("{key} must be a text in quotes"), "");
         }
         read
@@ -237,7 +237,7 @@ impl<'r> Reader<'r, '_> {
         let place = self.optional("server")?.unwrap_or_else(|| "127.0.0.1:25".to_owned());
         let parts = place.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
         if parts.is_none() {
-            let at = self.value("server").map_or(self.at.span(), |value| value.span());
+            let at = self.value("server").map_or(self.at.span(), Value::span);
             let help = "such as \"mail.example.org:587\", \"127.0.0.1:25\" or \"[2001:db8::1]:465\"";
             self.mistakes.add(at, format!("server is no server and port: \"{place}\""), help);
         }

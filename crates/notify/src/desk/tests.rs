@@ -1,3 +1,5 @@
+//! A desk in the hands of a clock.
+
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
