@@ -200,6 +200,9 @@ fn recall(store: &InPath, policy: &mut Policy) -> anyhow::Result<()> {
             policy.outgoing_mut().restore(account, sent(&row));
         }
     }
+    for (key, taken) in store.rates()? {
+        policy.restore_rate(Fingerprint::from_bits(key), Taken::from_micros(taken));
+    }
     for text in store.exceptions()? {
         if let Ok(exception) = text.parse() {
             policy.allow(exception);
@@ -249,7 +252,8 @@ fn batch(changes: Changes) -> InPathBatch {
     // In the order of the file: fewer pages are written.
     seen.sort_unstable_by_key(|row| row.key.cast_signed());
     let accounts = changes.accounts.iter().map(|(name, sent)| account(name, sent)).collect();
-    InPathBatch { seen, forgotten: forgotten.into_iter().collect(), accounts }
+    let rates = changes.rates.iter().map(|(key, taken)| (key.bits(), taken.micros())).collect();
+    InPathBatch { seen, forgotten: forgotten.into_iter().collect(), accounts, rates }
 }
 
 /// The thread that writes the gate's memory.
@@ -310,6 +314,7 @@ fn write(mut store: InPath, memory: Span, changes: &Receiver<Changes>, shared: &
             let before = u32::try_from(clock().minus(memory).secs()).unwrap_or(0);
             // What is too old does not count in any case; it can wait for the next time.
             let _ = store.forget_before(before, part);
+            let _ = store.forget_rates(clock());
         }
     }
 }

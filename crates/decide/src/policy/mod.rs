@@ -16,7 +16,7 @@ use mailward_model::{Account, Network, Signal, Stage, Subject, Text, Timestamp};
 
 use crate::greylist::{Clients, Greylist, Origin, Standing, Triplet, normal};
 use crate::outgoing::{Outgoing, Over};
-use crate::rates::{Quota, Rates};
+use crate::rates::{Quota, Rates, Taken};
 use crate::{Bans, Country, Fingerprint, Secret};
 
 pub use doubt::Doubt;
@@ -224,6 +224,16 @@ impl Policy {
     /// What accounts send, to bring back and forgive.
     pub const fn outgoing_mut(&mut self) -> &mut Outgoing {
         &mut self.outgoing
+    }
+
+    /// What clients have taken of their limits since this was asked last.
+    pub fn take_rates(&mut self) -> Vec<(Fingerprint, Taken)> {
+        self.rates.take_changes()
+    }
+
+    /// Brings back what a client has taken.
+    pub fn restore_rate(&mut self, key: Fingerprint, taken: Taken) {
+        self.rates.restore(key, taken);
     }
 
     /// Makes an exception besides those of the settings.
