@@ -16,11 +16,21 @@ pub(crate) struct Explained {
     pub(crate) used: bool,
     /// Whether only its own places are let in.
     pub(crate) locked: bool,
+    /// Where it logged in last, by the database of places.
+    #[serde(default)]
+    pub(crate) last: Option<Last>,
     pub(crate) windows: Vec<Fill>,
     /// The latest first.
     pub(crate) verdicts: Vec<Verdict>,
     /// Entries of the lists that name it.
     pub(crate) lists: Vec<Entry>,
+}
+
+/// A login that succeeded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Last {
+    pub(crate) time: At,
+    pub(crate) country: String,
 }
 
 /// How full a rule's window is.
@@ -38,6 +48,8 @@ pub(crate) struct Verdict {
     pub(crate) time: At,
     pub(crate) account: String,
     pub(crate) address: String,
+    #[serde(default)]
+    pub(crate) country: Option<String>,
     pub(crate) protocol: String,
     pub(crate) verdict: String,
     pub(crate) ground: String,
@@ -72,6 +84,7 @@ impl Explained {
             limit: known.limit.clone(),
             used: known.is_used,
             locked: known.is_used && known.windows.iter().any(|(_, count, threshold)| count >= threshold),
+            last: known.last.map(|(time, country)| Last { time: At(time), country: country.to_string() }),
             windows: known.windows.iter().map(fill).collect(),
             verdicts: known.decided.iter().map(Verdict::of).collect(),
             lists: known.listed.iter().map(entry).collect(),
@@ -85,6 +98,7 @@ impl Verdict {
             time: At(decided.time),
             account: decided.account.as_ref().map_or_else(String::new, ToString::to_string),
             address: decided.address.map_or_else(|| "nowhere".to_owned(), |address| address.to_string()),
+            country: decided.country.map(|country| country.to_string()),
             protocol: mailward_model::Text::from(&*decided.protocol).to_string(),
             verdict: decided.judgement.verdict.name().to_owned(),
             ground: decided.judgement.ground.name().to_owned(),

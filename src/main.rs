@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod alerts;
 mod analysis;
+#[cfg(feature = "backup")]
+mod backup;
 mod cli;
 mod config;
 mod explanation;

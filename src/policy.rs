@@ -1,7 +1,10 @@
 //! Requests of Postfix as texts, and verdicts in words: the same for the daemon and for a trial without it.
 
-use mailward_decide::policy::{Question, Step, Verdict};
+use mailward_decide::Bans;
+use mailward_decide::policy::{Evidence, Policy, Question};
+use mailward_gate::Geo;
 use mailward_gate::policy::{Asked, action};
+use mailward_model::Timestamp;
 use mailward_wire::policy::{Decoder, PolicyError};
 use serde::{Deserialize, Serialize};
 
@@ -26,8 +29,15 @@ pub(crate) struct Found {
 }
 
 impl Explained {
-    /// What was explained, in words.
-    pub(crate) fn of(question: &Question<'_>, (verdict, steps): (Verdict, Vec<Step>)) -> Self {
+    /// What a policy says, without the DNS.
+    pub(crate) fn by(
+        policy: &Policy,
+        geo: &Geo,
+        question: &Question<'_>,
+        bans: &Bans,
+        now: Timestamp,
+    ) -> Self {
+        let (verdict, steps) = policy.explain(question, &evidence(geo, question), bans, now);
         let mut out = Vec::new();
         action(verdict.answer, &verdict.warnings).write(&mut out);
         Self {
@@ -46,6 +56,11 @@ impl Explained {
             by: verdict.by.map(|family| family.name().to_owned()),
         }
     }
+}
+
+/// What is known of a client without the DNS.
+pub(crate) fn evidence(geo: &Geo, question: &Question<'_>) -> Evidence {
+    Evidence { country: geo.find(question.client).country, ..Evidence::default() }
 }
 
 fn or_nobody(address: &str) -> String {

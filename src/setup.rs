@@ -1,10 +1,12 @@
 //! Settings and the host's facts, made into what the daemon and the other commands need.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
+use mailward_decide::policy::PolicySettings;
 use mailward_decide::{Bans, NeverBan};
 use mailward_detect::Detector;
 use mailward_engine::Engine;
@@ -15,6 +17,7 @@ use crate::config::discover::{Host, protected_networks, specs};
 use crate::config::{Login, Mode, Policy, Resolver, Settings};
 use crate::guard::Setup;
 use crate::guard::gate::Plan;
+use crate::guard::tables::Tables;
 
 /// What the configuration and the host say, for the daemon.
 pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
@@ -28,7 +31,7 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
         firewall: settings.firewall.enabled.then(|| settings.firewall.options.clone()),
         protect_operator: settings.never_ban.operator_session,
         gate: gate(&settings),
-        integrity: settings.integrity.watch.then(|| settings.clone()),
+        settings: settings.clone(),
         never: never_ban(&settings, &host),
         zone: settings.sources.zone().unwrap_or_else(TimeZone::system),
         state: settings.guard.state_directory,
@@ -47,12 +50,23 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
 fn gate(settings: &Settings) -> Option<Plan> {
     let Settings { policy, login, guard, .. } = settings;
     let listen = Listen {
-        login: login.listen.filter(|_| login.enabled).map(Endpoint::Tcp).into_iter().collect(),
+        login: if login.enabled { endpoints(login.listen, login.socket.as_ref(), 0o600) } else { Vec::new() },
         ..if policy.enabled { policy_listen(policy) } else { Listen::default() }
     };
     let enforce = guard.mode == Mode::Enforce && login.mode == Mode::Enforce;
-    let plan = Plan { listen, policy: policy.settings.clone(), login: login_settings(login, enforce) };
+    let plan = Plan {
+        listen,
+        policy: policy_settings(settings),
+        login: login_settings(login, enforce),
+        tables: Tables::of(settings),
+    };
     (policy.enabled || login.enabled).then_some(plan)
+}
+
+/// How the policy service judges: from where accounts may send is what the login guard holds them to.
+pub(crate) fn policy_settings(settings: &Settings) -> PolicySettings {
+    let limits = settings.login.limits.iter().cloned().collect();
+    PolicySettings { limits, ..settings.policy.settings.clone() }
 }
 
 /// How the login guard judges.
@@ -68,22 +82,25 @@ pub(crate) fn login_settings(login: &Login, enforce: bool) -> mailward_gate::log
 
 /// Where Postfix asks.
 fn policy_listen(settings: &Policy) -> Listen {
-    let tcp = settings.listen.map(Endpoint::Tcp);
-    // The folder of Postfix's private sockets keeps everybody else out; the sockets in it are open, as Postfix's own are. Where it is
-    // not on this host, Postfix is in a container, and asks by TCP.
-    let here = settings.socket.clone().filter(|path| path.parent().is_some_and(Path::is_dir));
-    let unix = here.map(|path| Endpoint::Unix { path, mode: 0o666 });
     let resolvers = match settings.resolver {
         Resolver::System => mailward_gate::system_resolvers(),
         Resolver::None => Vec::new(),
         Resolver::At(server) => vec![server],
     };
     Listen {
-        policy: tcp.into_iter().chain(unix).collect(),
+        // The folder of Postfix's private sockets keeps everybody else out; the sockets in it are open, as Postfix's own are.
+        policy: endpoints(settings.listen, settings.socket.as_ref(), 0o666),
         resolvers,
         deadline: Duration::from_micros(settings.deadline.micros()),
         ..Listen::default()
     }
+}
+
+/// By TCP, and by a unix socket where its folder is on this host: a Postfix in a container has its own.
+fn endpoints(listen: Option<SocketAddr>, socket: Option<&PathBuf>, mode: u32) -> Vec<Endpoint> {
+    let here = socket.filter(|path| path.parent().is_some_and(Path::is_dir));
+    let unix = here.map(|path| Endpoint::Unix { path: path.clone(), mode });
+    listen.map(Endpoint::Tcp).into_iter().chain(unix).collect()
 }
 
 /// Where the daemon listens.

@@ -137,12 +137,21 @@ impl Lab {
     fn signs(&self, signer: &str, record: &str) -> String {
         let output = self.run(&["/bin/sh", "-c", signer]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let value = match serde_json::from_str::<serde_json::Value>(&said) {
-            Ok(reply) => {
-                reply.get("dkim-signature").and_then(|value| value.as_str()).unwrap_or_default().to_owned()
+        let all: Vec<String> = match serde_json::from_str::<serde_json::Value>(&said) {
+            Ok(reply) => match reply.get("dkim-signature").cloned().unwrap_or_default() {
+                serde_json::Value::Array(several) => several,
+                one => vec![one],
             }
-            Err(_) => said.replace('\n', "\r\n").trim_end().to_owned(),
+            .iter()
+            .filter_map(|value| Some(value.as_str()?.to_owned()))
+            .collect(),
+            Err(_) => vec![said.replace('\n', "\r\n").trim_end().to_owned()],
         };
+        let selector =
+            |value: &str| value.split(';').find_map(|tag| tag.trim().strip_prefix("s=").map(str::to_owned));
+        let own =
+            all.iter().find(|value| selector(value).is_some_and(|selector| record.starts_with(&selector)));
+        let value = own.or(all.first()).cloned().unwrap_or_default();
         assert!(value.contains("d=example.org"), "{said} {}", String::from_utf8_lossy(&output.stderr));
         let data: String = record.split('"').skip(1).step_by(2).collect();
         let message = format!(
@@ -153,7 +162,7 @@ impl Lab {
         let input = fs::File::open(self.root.path().join("message")).unwrap();
         let verified = Command::new("/usr/bin/python3").args(["-c", VERIFY]).stdin(input).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&verified.stdout), "True\n", "{message}");
-        value.split(';').find_map(|tag| tag.trim().strip_prefix("s=").map(str::to_owned)).unwrap()
+        selector(&value).unwrap()
     }
 
     /// The record that is to be published.
@@ -163,7 +172,7 @@ impl Lab {
     }
 
     /// From no key at all to one, and from that to the next, with its table's file.
-    fn whole_life(&self, signer: &str, table: &str) {
+    fn whole_life(&self, signer: &str, table: &str) -> String {
         assert!(self.step(0, &["--dry-run"]).contains("step 1 of 6"));
         let first = Self::record(&self.step(1, &[]));
         assert!(self.step(1, &[]).contains("step 2 of 6"), "nothing is published yet");
@@ -187,6 +196,7 @@ impl Lab {
         assert!(self.step(0, &[]).contains("step 6 of 6"));
         assert!(self.step(0, &[]).contains("Nothing is to be done"));
         assert_eq!(self.signs(signer, &second), now);
+        second
     }
 }
 
@@ -219,5 +229,13 @@ fn rspamd_gets_a_key_and_the_next_one() {
     let owned =
         Command::new("/bin/chown").arg("_rspamd:_rspamd").arg(lab.root.path().join("rspamd")).status();
     assert!(owned.unwrap().success());
-    lab.whole_life(RSPAMD, "etc/rspamd/local.d/dkim_signing.conf");
+    let rsa = lab.whole_life(RSPAMD, "etc/rspamd/local.d/dkim_signing.conf");
+
+    let edwards = Lab::record(&lab.step(1, &["--ed25519"]));
+    assert!(edwards.contains("k=ed25519"), "{edwards}");
+    lab.publish(&[&rsa, &edwards]);
+    lab.step(0, &["--ed25519"]);
+    // Both sign, and dkimpy verifies both.
+    let (one, other) = (lab.signs(RSPAMD, &rsa), lab.signs(RSPAMD, &edwards));
+    assert!(rsa.starts_with(&one) && edwards.starts_with(&other), "{one} {other}");
 }

@@ -25,7 +25,7 @@ fn kills() -> u32 {
 fn place() -> (Place, SocketAddr) {
     let place = Place::new(PROGRAM);
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    place.configure(&format!("[login]\nenabled = true\nlisten = \"{address}\"\n"));
+    place.configure(&format!("[login]\nenabled = true\nlisten = \"{address}\"\nsocket = \"none\"\n"));
     fs::write(&place.log, "").unwrap();
     (place, address)
 }

@@ -6,7 +6,7 @@ mod live;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use live::daemon::{PATIENCE, Place};
 use mailward_store::InPath;
@@ -92,6 +92,32 @@ fn what_it_knew_survives_a_kill() {
     // The end writes the last of it: nobody has to wait for that.
     guard.terminate();
     is_kept(&place, "203.0.114.0/24", 0);
+}
+
+#[test]
+fn what_a_client_took_of_its_limit_survives_a_kill() {
+    let (place, address) = place();
+    let limited = format!(
+        "[policy]\nenabled = true\nlisten = \"{address}\"\nsocket = \"none\"\n[greylist]\nmode = \"off\"\n\
+         [client-limits]\naddress = \"3/1h\"\n"
+    );
+    place.configure(&limited);
+    let mail = request("203.0.113.7", "kim@partner.example", "");
+    let guard = place.guard_without_firewall();
+    let passed = (0..5).filter(|_| ask(address, &mail) == "action=DUNNO\n\n").count();
+    assert_eq!(passed, 3);
+    let (end, since) = (Instant::now() + PATIENCE, SystemTime::now().duration_since(UNIX_EPOCH).unwrap());
+    // Each of the three takes twenty minutes up.
+    let all_three = i64::try_from(since.as_micros()).unwrap() + 50 * 60_000_000;
+    let rates = || InPath::open_read_only(&place.state.join("inpath.db")).unwrap().rates().unwrap();
+    while !rates().iter().any(|(_, taken)| *taken > all_three) {
+        assert!(Instant::now() < end, "what was taken is not kept");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    guard.kill();
+    let guard = place.guard_without_firewall();
+    assert!(ask(address, &mail).starts_with("action=DEFER_IF_PERMIT 4.7.1 Too many"));
+    guard.terminate();
 }
 
 #[test]

@@ -18,6 +18,8 @@ const ACCOUNTS: &str = "\
 nora@example.org:{PLAIN}x:65534:65534::ROOT/mail/nora::allow_nets=127.0.0.1
 sam@example.org:{PLAIN}x:65534:65534::ROOT/mail/sam::
 rosa@example.net:{PLAIN}x:65534:65534::ROOT/mail/rosa::userdb_quota_rule=*:storage=1G
+timo@example.com:{PLAIN}x:65534:65534::ROOT/mail/timo::userdb_quota_rule=Trash:storage=+9M
+vera@example.com:{PLAIN}x:65534:65534::ROOT/mail/vera::userdb_quota_rule=*:storage=1G:messages=9
 ";
 
 struct Place {
@@ -113,6 +115,10 @@ fn a_limit_holds_for_an_account_and_for_a_domain_and_goes_again() {
         users.lines().filter(|line| line.contains("storage=5G")).count() == 2 && users.contains("storage=1G")
     );
     assert!(place.quota(0, &["sam@example.org"]).contains("of 5G"));
+    place.quota(0, &["@example.com", "5G"]);
+    let kept = ["Trash:storage=+9M userdb_quota_rule2=*:storage=5G\n", "*:storage=5G:messages=9\n"];
+    assert!(kept.iter().all(|kept| place.users().contains(kept)), "{}", place.users());
+    place.quota(0, &["@example.com", "none"]);
     assert!(place.quota(0, &["rosa@example.net"]).contains("of 1G"));
 
     // What is larger than its limit would get no mail any more.
@@ -136,9 +142,13 @@ fn a_limit_holds_for_an_account_and_for_a_domain_and_goes_again() {
     assert!(String::from_utf8_lossy(&full.stderr).contains("uota exceeded"), "{full:?}");
 
     place.quota(0, &["@example.org", "none"]);
-    assert_eq!(place.users(), before, "as it was, byte for byte");
+    assert_eq!(
+        place.users(),
+        before.replace("*:storage=1G:messages", "*:messages"),
+        "as it was, byte for byte"
+    );
     assert!(place.quota(2, &["sam@example.org", "5X"]).contains("is no size"));
-    assert!(place.quota(3, &["@example.com", "5G"]).contains("there is no account"));
+    assert!(place.quota(3, &["@example.edu", "5G"]).contains("there is no account"));
 }
 
 #[test]
@@ -149,8 +159,45 @@ fn a_limit_that_would_not_hold_is_refused() {
     let Some(place) = Place::new("quota", "driver = passwd-file\n  args = /etc/dovecot/other") else {
         return;
     };
+    // While Dovecot is waited for, somebody disables an account.
+    let (before, path) = (place.users(), place.root.path().join("etc/users"));
+    let said = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+            while !place.users().contains("storage=5G") && std::time::Instant::now() < until {
+                std::thread::yield_now();
+            }
+            let _turn =
+                mailward_host::lock::Turn::wait(path.parent().unwrap(), until - std::time::Instant::now());
+            let disabled = place.users().replace("rosa@example.net:{PLAIN}x", "rosa@example.net:{PLAIN}!");
+            mailward_host::atomic::write(&path, disabled.as_bytes(), None).unwrap();
+        });
+        place.quota(3, &["sam@example.org", "5G"])
+    });
+    assert!(said.contains("the limit was taken back"), "{said}");
+    assert_eq!(
+        place.users(),
+        before.replace("rosa@example.net:{PLAIN}x", "rosa@example.net:{PLAIN}!"),
+        "rosa stays disabled"
+    );
+}
+
+/// A file that cannot be written: what was written into the one before goes again.
+#[test]
+fn a_limit_is_in_all_files_or_in_none() {
+    let Some(place) = Place::new("quota", READS) else { return };
+    let conf = place.root.path().join("etc/dovecot.conf");
+    let second = "passdb {\n  driver = passwd-file\n  args = /etc/dovecot/second/users\n}\n";
+    fs::write(&conf, fs::read_to_string(&conf).unwrap() + second).unwrap();
+    place.write("etc/second/users", "sam@example.org:{PLAIN}y:65534:65534::/nowhere::\n");
     let before = place.users();
-    let said = place.quota(3, &["sam@example.org", "5G"]);
-    assert!(said.contains("it was taken out again"), "{said}");
+    let locked = "mount --bind /etc/dovecot/second /etc/dovecot/second && mount -o remount,ro,bind /etc/dovecot/second && exec \"$@\"";
+    let config = place.root.path().join("mailward.toml").display().to_string();
+    let words =
+        [env!("CARGO_BIN_EXE_mailward"), "--config", &config, "account", "quota", "sam@example.org", "5G"];
+    let output = place.run(&[&["/bin/sh", "-c", locked, "sh"], &words[..]].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("the limit was taken back"), "{said}");
     assert_eq!(place.users(), before);
 }

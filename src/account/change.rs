@@ -173,7 +173,7 @@ impl Server {
         &self,
         book: &Book,
         done: &mut Done,
-        change: impl Fn(&Accounts) -> Result<Accounts, Refusal>,
+        mut change: impl FnMut(&Accounts) -> Result<Accounts, Refusal>,
     ) -> anyhow::Result<(Accounts, Accounts)> {
         let target = fs::canonicalize(&book.host).unwrap_or_else(|_| book.host.clone());
         let directory = target.parent().context("a file of accounts has a directory")?;

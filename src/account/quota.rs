@@ -20,6 +20,13 @@ pub(crate) struct Mailbox {
     pub(crate) limit: Option<Limit>,
 }
 
+/// A file of limits, before a change and after it.
+struct Changed {
+    book: Book,
+    before: Accounts,
+    written: Accounts,
+}
+
 /// docker-mailserver takes changes over within six seconds; Dovecot looks at its files once a second.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(250);
@@ -75,31 +82,63 @@ impl Server {
 
     /// Gives mailboxes another limit, or none of their own, and waits until Dovecot says the same; takes it back where it does not.
     pub(crate) fn limit(&self, mailboxes: &[Mailbox], limit: Option<Limit>) -> anyhow::Result<Done> {
-        let modern = Dovecot::read(&self.facts).is_ok_and(|dovecot| dovecot.is_modern());
         let mut done = Done::default();
-        let mut before: Vec<(Book, Accounts)> = Vec::new();
+        let mut changed = Vec::new();
+        let held = self
+            .write_limits(mailboxes, limit, &mut done, &mut changed)
+            .and_then(|()| self.wait_for_limit(mailboxes, limit));
+        match held {
+            Ok(()) => Ok(done),
+            Err(why) => match self.take_back(mailboxes, &changed) {
+                Ok(()) => Err(why.context("the limit was taken back")),
+                Err(error) => Err(why.context(format!(
+                    "the limit could not be taken back everywhere ({error:#}); type `mailward account quota ACCOUNT none`"
+                ))),
+            },
+        }
+    }
+
+    /// Writes limits into every file that holds them, and notes each file that was changed.
+    fn write_limits(
+        &self,
+        mailboxes: &[Mailbox],
+        limit: Option<Limit>,
+        done: &mut Done,
+        changed: &mut Vec<Changed>,
+    ) -> anyhow::Result<()> {
+        let modern = self.is_modern();
         for book in self.limit_books(mailboxes)? {
-            let here = book.read()?;
-            let all = |accounts: &Accounts| {
-                let own = |name: &str| book.format == Format::Limits || accounts.of(name).next().is_some();
-                let own = mailboxes.iter().filter(|mailbox| own(&mailbox.name));
-                own.into_iter().try_fold(accounts.clone(), |accounts, mailbox| {
-                    accounts.with_limit(&mailbox.name, limit, modern)
-                })
-            };
-            self.edit(&book, &mut done, all)?;
-            before.push((book, here));
+            let mut texts = None;
+            let edited = self.edit(&book, done, |before| {
+                let own = |name: &str| book.format == Format::Limits || before.of(name).next().is_some();
+                let mut own = mailboxes.iter().filter(|mailbox| own(&mailbox.name));
+                let written = own.try_fold(before.clone(), |accounts, one| {
+                    accounts.with_limit(&one.name, limit, modern)
+                })?;
+                texts = Some((before.clone(), written.clone()));
+                Ok(written)
+            });
+            // Also where it failed: it may be written all the same.
+            changed.extend(texts.map(|(before, written)| Changed { book, before, written }));
+            edited?;
         }
-        for mailbox in mailboxes {
-            self.flush(&mailbox.name, &mut done);
+        mailboxes.iter().for_each(|mailbox| self.flush(&mailbox.name, done));
+        Ok(())
+    }
+
+    /// Gives mailboxes the limits again that they had. Whatever else was changed in the files meanwhile stays.
+    fn take_back(&self, mailboxes: &[Mailbox], changed: &[Changed]) -> anyhow::Result<()> {
+        let (modern, mut done) = (self.is_modern(), Done::default());
+        let names = || mailboxes.iter().map(|mailbox| mailbox.name.as_str());
+        for Changed { book, before, written } in changed {
+            self.edit(book, &mut done, |now| Ok(now.with_limits_of(names(), before, written, modern)))?;
         }
-        if let Err(why) = self.wait_for_limit(mailboxes, limit) {
-            for (book, old) in before {
-                self.edit(&book, &mut Done::default(), |_| Ok(old.clone()))?;
-            }
-            return Err(why);
-        }
-        Ok(done)
+        names().for_each(|name| self.flush(name, &mut done));
+        Ok(())
+    }
+
+    fn is_modern(&self) -> bool {
+        Dovecot::read(&self.facts).is_ok_and(|dovecot| dovecot.is_modern())
     }
 
     /// The files that limits are written in.
@@ -130,14 +169,14 @@ impl Server {
     fn wait_for_limit(&self, mailboxes: &[Mailbox], limit: Option<Limit>) -> anyhow::Result<()> {
         let Some(limit) = limit else { return Ok(()) };
         let end = Instant::now() + PATIENCE;
-        for mailbox in mailboxes {
-            while self.mailbox(mailbox.name.clone())?.limit.map(Limit::kib) != Some(limit.kib()) {
+        for Mailbox { name, .. } in mailboxes {
+            // Dovecot may be reading its files anew just now, and say nothing.
+            while !self.mailbox(name.clone()).is_ok_and(|now| now.limit.map(Limit::kib) == Some(limit.kib()))
+            {
                 if Instant::now() > end {
                     bail!(
-                        "Dovecot does not take the limit of {} from there, so it was taken out again. Its userdb is to read the same \
-                         file (userdb {{ driver = passwd-file }}), or prefetch; `doveadm user {}` shows what it reads",
-                        mailbox.name,
-                        mailbox.name
+                        "Dovecot does not take the limit of {name} from there. Its userdb is to read the same file (userdb {{ driver = \
+                         passwd-file }}), or prefetch; `doveadm user {name}` shows what it reads"
                     );
                 }
                 std::thread::sleep(PAUSE);

@@ -270,7 +270,7 @@ fn quota(
         )));
     }
     let mut done = server.limit(&mailboxes, wanted)?;
-    let shadowed = server.shadowed(&mailboxes)?;
+    let shadowed = if wanted.is_some() { server.shadowed(&mailboxes)? } else { Vec::new() };
     done.notes.extend(shadowed.into_iter().map(|name| {
         format!("docker-mailserver gives {name} the same limit, because its name is the end of the other: give it its own")
     }));

@@ -62,9 +62,20 @@ fn text(answer: &Value) -> String {
     }
     if let Some(over) = answer.get("over").and_then(Value::as_str) {
         lines.push(format!(
-            "  was over a limit at {over}: is it its owner who sends? mailward account {}",
+            "  was over a limit at {over}: is it its owner who sends? If not: mailward account disable {}",
             string(answer, "account")
         ));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_type_is_a_command() {
+        let told = text(&serde_json::json!({"account": "nora", "known": true, "over": "2026-11-22T00:00:00Z"}));
+        assert!(told.ends_with("mailward account disable nora"), "{told}");
+    }
 }

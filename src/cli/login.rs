@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use mailward_decide::Bans;
 use mailward_detect::Detector;
+use mailward_gate::Geo;
 use mailward_gate::login::{Decided, Logins};
 use mailward_model::{Account, Span, Text, Timestamp};
 use mailward_wire::auth_policy::{Attempt, Command as Asked};
@@ -15,6 +16,7 @@ use super::remote::{Daemon, Print, report};
 use super::{Format, Outcome, Usage};
 use crate::config::Mode;
 use crate::config::discover::Host;
+use crate::guard::tables::Tables;
 use crate::login::{Explained, Fill, Verdict};
 
 /// What to do about the answers to Dovecot.
@@ -81,6 +83,9 @@ fn text(explained: &Explained) -> String {
         }
         .to_owned(),
     );
+    lines.extend(
+        explained.last.iter().map(|last| format!("  logged in last from {} ({})", last.country, last.time.0)),
+    );
     lines.extend(explained.limit.iter().map(|limit| format!("  limit: {limit}")));
     for window in &explained.windows {
         let Fill { rule, count, threshold, window_seconds } = window;
@@ -102,7 +107,9 @@ fn text(explained: &Explained) -> String {
 }
 
 fn line(verdict: &Verdict) -> String {
-    format!("{:<6} {} by {}: {}", verdict.verdict, verdict.address, verdict.protocol, verdict.why)
+    let country = verdict.country.as_ref().map(|country| format!(" ({country})")).unwrap_or_default();
+    let Verdict { verdict, address, protocol, why, .. } = verdict;
+    format!("{verdict:<6} {address}{country} by {protocol}: {why}")
 }
 
 fn counts(answer: &Value) -> String {
@@ -125,21 +132,23 @@ fn test(config: Option<&Path>, apart: &str, print: &Print) -> anyhow::Result<Out
     let settings = super::load(config)?.settings;
     let never = crate::setup::never_ban(&settings, &Host::this());
     let bans = Bans::new(never, settings.ladder.clone(), settings.budget);
+    let tables = Tables::of(&settings);
     let guard = crate::setup::login_settings(&settings.login, settings.login.mode == Mode::Enforce);
     let mut logins = Logins::new(guard, Detector::new(settings.rules, settings.patience, settings.memory));
     let mut input = String::new();
     std::io::stdin().lock().take(1 << 20).read_to_string(&mut input).context("cannot read standard input")?;
     let mut now = Timestamp::from_micros(mailward_host::clock::now());
+    let geo = tables.geo(now)?;
     let mut all = Vec::new();
     for (number, line) in (1..).zip(input.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let asked = Asked::of_body(line.as_bytes())
             .map_err(|error| Usage(format!("standard input, line {number}: {error}")))?;
         match asked {
             Asked::Allow(attempt) => {
-                let judgement = logins.allow(&bans, &attempt, now);
-                all.push(Verdict::of(&decided(&attempt, judgement, now)));
+                let judgement = logins.allow((&bans, &geo), &attempt, now);
+                all.push(Verdict::of(&decided(&geo, &attempt, judgement, now)));
             }
-            Asked::Report(report) => drop(logins.report(&bans, &report, now)),
+            Asked::Report(report) => drop(logins.report((&bans, &geo), &report, now)),
             _ => {}
         }
         now = now.plus(apart);
@@ -148,11 +157,17 @@ fn test(config: Option<&Path>, apart: &str, print: &Print) -> anyhow::Result<Out
     show(&all, print)
 }
 
-fn decided(attempt: &Attempt<'_>, judgement: mailward_decide::login::Judgement, time: Timestamp) -> Decided {
+fn decided(
+    geo: &Geo,
+    attempt: &Attempt<'_>,
+    judgement: mailward_decide::login::Judgement,
+    time: Timestamp,
+) -> Decided {
     Decided {
         time,
         account: Account::of(Text::from(&*attempt.login)),
         address: attempt.remote,
+        country: attempt.remote.and_then(|address| geo.find(address).country),
         protocol: (&*attempt.protocol).into(),
         judgement,
     }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
-use mailward_decide::policy::{Evidence, Policy};
+use mailward_decide::policy::Policy;
 use mailward_decide::{Bans, Secret};
 use mailward_model::Timestamp;
 use serde_json::Value;
@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::remote::{Daemon, Print};
 use super::{Format, Outcome};
 use crate::config::discover::Host;
-use crate::policy::{Explained, asked};
+use crate::guard::tables::Tables;
+use crate::policy::{Explained, asked, evidence};
 
 /// What to do about the answers to Postfix.
 #[derive(Debug, clap::Subcommand)]
@@ -66,18 +67,21 @@ fn test(config: Option<&Path>, apart: &str, print: &Print) -> anyhow::Result<Out
     let settings = super::load(config)?.settings;
     let never = crate::setup::never_ban(&settings, &Host::this());
     let bans = Bans::new(never, settings.ladder.clone(), settings.budget);
-    let mut policy = Policy::new(settings.policy.settings, Secret::new([0; 32]));
+    let mut policy = Policy::new(crate::setup::policy_settings(&settings), Secret::new([0; 32]));
+    let tables = Tables::of(&settings);
+    policy.set_owners(tables.owners()?);
+    let mut now = Timestamp::from_micros(mailward_host::clock::now());
+    let geo = tables.geo(now)?;
     let requests = asked(&input()?).map_err(|error| super::Usage(format!("standard input: {error}")))?;
     anyhow::ensure!(
         !requests.is_empty(),
         super::Usage("standard input has no request with a client_address".into())
     );
-    let mut now = Timestamp::from_micros(mailward_host::clock::now());
     let mut all = Vec::new();
     for request in requests {
         let question = request.question();
-        all.push(Explained::of(&question, policy.explain(&question, &Evidence::default(), &bans, now)));
-        let _ = policy.judge(&question, &Evidence::default(), &bans, now);
+        all.push(Explained::by(&policy, &geo, &question, &bans, now));
+        let _ = policy.judge(&question, &evidence(&geo, &question), &bans, now);
         now = now.plus(apart);
     }
     show(&all, print)

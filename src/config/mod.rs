@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use mistake::Mistake;
 pub(crate) use settings::{
-    Accepted, Auto, Login, Mode, NamedNetwork, NeverBan, Policy, Resolver, Settings, Sources,
+    Accepted, Auto, Login, Mode, NamedChannel, NamedNetwork, NeverBan, Policy, Resolver, Settings, Sources,
 };
 pub(crate) use show::{Style, show};
 

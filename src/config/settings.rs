@@ -11,6 +11,8 @@ use mailward_decide::policy::PolicySettings;
 use mailward_decide::{Budget, Ladder};
 use mailward_detect::{Capacity, Patience, Rules};
 use mailward_model::{Network, Span};
+use mailward_notify::{Channel, Quiet};
+use mailward_report::Severity;
 use mailward_source::Start;
 use mailward_store::Retention;
 
@@ -30,8 +32,11 @@ pub(crate) struct Settings {
     pub(crate) audit: Audit,
     pub(crate) integrity: Integrity,
     pub(crate) accounts: Accounts,
+    pub(crate) backup: Backup,
     pub(crate) policy: Policy,
     pub(crate) login: Login,
+    pub(crate) geoip: Geoip,
+    pub(crate) notify: Notify,
     pub(crate) rules: Rules,
 }
 
@@ -252,6 +257,45 @@ impl Default for Integrity {
     }
 }
 
+/// `[backup]`: what is saved, where, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Backup {
+    /// The directory of the repository.
+    pub(crate) repository: Option<PathBuf>,
+    /// The key of the repository.
+    pub(crate) key_file: PathBuf,
+    /// What is saved besides.
+    pub(crate) include: Vec<PathBuf>,
+    /// What is not.
+    pub(crate) exclude: Vec<PathBuf>,
+    /// Days, weeks, months and years of which the newest proven snapshot is kept.
+    pub(crate) keep_daily: u32,
+    pub(crate) keep_weekly: u32,
+    pub(crate) keep_monthly: u32,
+    pub(crate) keep_yearly: u32,
+    /// Whether everybody else comes first at the processor and the disk.
+    pub(crate) gentle: bool,
+    /// KiB in a second; 0 is no limit.
+    pub(crate) bandwidth: u64,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self {
+            repository: None,
+            key_file: PathBuf::from("/etc/mailward/backup.key"),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            keep_daily: 7,
+            keep_weekly: 5,
+            keep_monthly: 12,
+            keep_yearly: 3,
+            gentle: true,
+            bandwidth: 0,
+        }
+    }
+}
+
 /// Who is asked for DNS records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Resolver {
@@ -294,6 +338,8 @@ pub(crate) struct Policy {
     pub(crate) resolver: Resolver,
     /// How long the DNS may take.
     pub(crate) deadline: Span,
+    /// Tables of who owns which address.
+    pub(crate) owners: Vec<PathBuf>,
     /// What is answered.
     pub(crate) settings: PolicySettings,
 }
@@ -307,6 +353,7 @@ impl Default for Policy {
             socket: Some("/var/spool/postfix/private/mailward-policy".into()),
             resolver: Resolver::System,
             deadline: Span::from_secs(2),
+            owners: Vec::new(),
             settings: PolicySettings::default(),
         }
     }
@@ -321,6 +368,8 @@ pub(crate) struct Login {
     pub(crate) mode: Mode,
     /// Where, by TCP: Dovecot asks by nothing else.
     pub(crate) listen: Option<SocketAddr>,
+    /// Where, by a unix socket, for scripts.
+    pub(crate) socket: Option<PathBuf>,
     /// What whoever asks has to know.
     pub(crate) key: Option<String>,
     /// How long whoever is suspected waits.
@@ -336,12 +385,61 @@ impl Default for Login {
             mode: Mode::Enforce,
             // Where weakforced's examples have it.
             listen: Some(SocketAddr::from(([127, 0, 0, 1], 4_001))),
+            socket: Some("/run/mailward/login.sock".into()),
             key: None,
             // As weakforced's policy: no person minds it once, and a guesser pays it each time.
             wait: Span::from_secs(3),
             limits: Vec::new(),
         }
     }
+}
+
+/// `[geoip]`: where addresses are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Geoip {
+    /// A database in MaxMind's format.
+    pub(crate) database: Option<PathBuf>,
+}
+
+/// `[notify]`: who is told when something is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Notify {
+    /// Where alerts go.
+    pub(crate) channels: Vec<NamedChannel>,
+    /// How long an alert waits for others to go with it.
+    pub(crate) gather: Span,
+    /// How long nothing more is said of what was told.
+    pub(crate) alike: Span,
+    /// When nothing is said but what is loud.
+    pub(crate) quiet: Option<Quiet>,
+    /// From which severity on an alert breaks the quiet.
+    pub(crate) loud: Severity,
+    /// Messages in an hour, of each channel.
+    pub(crate) hourly: usize,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self {
+            channels: Vec::new(),
+            gather: Span::from_secs(30),
+            alike: Span::from_mins(30),
+            quiet: None,
+            loud: Severity::Critical,
+            hourly: 20,
+        }
+    }
+}
+
+/// A channel with its name, and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedChannel {
+    pub(crate) name: String,
+    /// From which severity on it takes alerts.
+    pub(crate) least: Severity,
+    /// Whether it takes digests.
+    pub(crate) letters: bool,
+    pub(crate) channel: Channel,
 }
 
 /// A finding that the operator accepted.

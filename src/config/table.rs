@@ -395,6 +395,48 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "backup",
+        about: "What is saved and for how long: docs/backup.md. `mailward backup run --dry-run` shows what is found by itself.",
+        settings: &[
+            setting!(
+                "repository",
+                backup.repository,
+                "The directory of the repository, on another disk or a mounted share, or \"none\". restic reads it, too."
+            ),
+            setting!(
+                "key-file",
+                backup.key_file,
+                "The key, made with the repository. Without a copy elsewhere a lost disk is the end of all backups: `mailward backup key`."
+            ),
+            setting!("include", backup.include, "Files and directories to save besides."),
+            setting!(
+                "exclude",
+                backup.exclude,
+                "Files and directories that are not saved, with all that is in them."
+            ),
+            setting!(
+                "keep-daily",
+                backup.keep_daily,
+                1..=10_000,
+                "Of so many days the newest snapshot is kept. Only those count that a trial restore has proven."
+            ),
+            setting!("keep-weekly", backup.keep_weekly, 0..=10_000, "The same of weeks."),
+            setting!("keep-monthly", backup.keep_monthly, 0..=10_000, "The same of months."),
+            setting!("keep-yearly", backup.keep_yearly, 0..=10_000, "The same of years."),
+            setting!(
+                "gentle",
+                backup.gentle,
+                "Whether a backup lets everybody else go first: nice(1) 10, and the idle class of ionice(1)."
+            ),
+            setting!(
+                "bandwidth",
+                backup.bandwidth,
+                0..=100_000_000,
+                "KiB that are written to the repository in a second; 0 is as many as there can be."
+            ),
+        ],
+    },
+    Section {
         name: "accounts",
         about: "Which passwords `mailward account` takes.",
         settings: &[
@@ -433,9 +475,24 @@ pub(super) const SECTIONS: &[Section] = &[
                 "Whether banned clients are refused: \"on\"; \"warn-only\" writes into Postfix's log what would be said; \"off\"."
             ),
             setting!(
+                "places",
+                policy.settings.places,
+                "Whether accounts are held to [login] limits when they send: \"on\", \"warn-only\" or \"off\"."
+            ),
+            setting!(
+                "senders",
+                policy.settings.senders,
+                "Whether accounts are held to senders that they own: \"on\", \"warn-only\" or \"off\". Without owners nobody is."
+            ),
+            setting!(
+                "owners",
+                policy.owners,
+                "Tables of who owns which address, as texts: of smtpd_sender_login_maps, and of aliases: [\"/etc/postfix/virtual\"]. They are read again when they change."
+            ),
+            setting!(
                 "exceptions",
                 policy.settings.exceptions,
-                "What is left out for whom: [\"greylist for client 192.0.2.0/24\"]. Parts: all, bans, accounts, clients, doubts, greylist; who: client, client-name, sender, recipient, user, service (a port, or policy_context)."
+                "What is left out for whom: [\"greylist for client 192.0.2.0/24\"]. Parts: all, bans, places, senders, accounts, clients, doubts, greylist; who: client, client-name, sender, recipient, user, service (a port, or policy_context)."
             ),
         ],
     },
@@ -622,6 +679,11 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
             setting!("listen", login.listen, "Where, by TCP, or \"none\". A change needs a restart."),
             setting!(
+                "socket",
+                login.socket,
+                "Where root's scripts ask, by a unix socket, or \"none\"; Dovecot asks by TCP alone. A change needs a restart."
+            ),
+            setting!(
                 "key",
                 login.key,
                 "What Dovecot has to send, in auth_policy_server_api_header or as the password in the URL; or \"none\". Without one, nobody changes lists by it."
@@ -635,7 +697,51 @@ pub(super) const SECTIONS: &[Section] = &[
             setting!(
                 "limits",
                 login.limits,
-                "What accounts are limited to: [\"scanner@example.org only smtp from 192.0.2.0/24\"]. Protocols are imap, pop3, sieve, and smtp for all sending."
+                "What accounts are limited to: [\"scanner@example.org only smtp from 192.0.2.0/24\", \"* from DE,AT\"] (all others; countries need [geoip]). Protocols are imap, pop3, sieve, and smtp for all sending."
+            ),
+        ],
+    },
+    Section {
+        name: "geoip",
+        about: "Where addresses are, for limits by country in [login] limits and for the rule impossible-travel.",
+        settings: &[setting!(
+            "database",
+            geoip.database,
+            "A database in MaxMind's format, such as GeoLite2-Country.mmdb, or \"none\". It is held in memory, read again when it changes, and not used once it is 120 days old."
+        )],
+    },
+    Section {
+        name: "notify",
+        about: "Who is told when something is wrong, and when it is over: docs/notify.md. Try it out: mailward notify test.",
+        settings: &[
+            setting!(
+                "channels",
+                notify.channels,
+                "Where alerts go: [{ kind = \"mail\", to = \"admin@example.org\", least = \"medium\" }]. Kinds: mail, ntfy, gotify, matrix, slack, telegram, teams, webhook, command."
+            ),
+            setting!(
+                "gather",
+                notify.gather,
+                0..=3_600,
+                "How long an alert waits for others to go with it; the critical do not wait."
+            ),
+            setting!(
+                "alike",
+                notify.alike,
+                0..=DAY,
+                "How long nothing more is said of what was told; it is counted instead. The critical is said each time."
+            ),
+            setting!(
+                "quiet",
+                notify.quiet,
+                "Hours of the day in which alerts wait, such as \"22:00-06:30\", or \"none\"."
+            ),
+            setting!("loud", notify.loud, "From which severity on an alert breaks the quiet."),
+            setting!(
+                "messages-per-hour",
+                notify.hourly,
+                1..=1_000,
+                "Messages of each channel; what is over that goes later, in one."
             ),
         ],
     },

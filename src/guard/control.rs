@@ -121,7 +121,7 @@ impl Guard {
             }
             (Method::Post, "/v1/integrity") => {
                 self.watch.look();
-                Ok(Response::ok(json!({ "looking": self.setup.integrity.is_some() })))
+                Ok(Response::ok(json!({ "looking": self.setup.settings.integrity.watch })))
             }
             (Method::Post, "/v1/import") => self.import(&order(request)?),
             (Method::Get, "/v1/top") => document(&self.top()?),

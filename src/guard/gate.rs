@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Fingerprint, Secret, Seen, SeenChange, Sent, Taken};
 use mailward_gate::login::{LoginEvent, Logins, Settings};
-use mailward_gate::{Changes, Gate, Listen, Outlets, Report, State, Stats};
+use mailward_gate::{Changes, Gate, Geo, Listen, Outlets, Report, State, Stats};
 use mailward_model::{Account, Ban, Network, Span, Text, Timestamp};
 use mailward_source::Waker;
 use mailward_store::{AccountRow, InPath, InPathBatch, SeenRow, Store};
 
+use super::tables::{Reading, Tables};
 use super::{Setup, clock, restore};
 
 /// The database of the gate's memory, in the folder of the state.
@@ -39,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) policy: PolicySettings,
     /// What it answers Dovecot.
     pub(crate) login: Settings,
+    /// Files that it judges by.
+    pub(crate) tables: Tables,
 }
 
 /// The gate, or why there is none.
@@ -50,6 +53,7 @@ pub(super) struct Porter {
     reports: Option<Receiver<Report>>,
     /// Batches of what the log told that are on their way.
     under_way: Arc<AtomicUsize>,
+    reading: Reading,
     trouble: Option<String>,
 }
 
@@ -67,7 +71,8 @@ impl Porter {
         let secret = Secret::new(store.secret(mailward_host::random::bytes()?)?);
         let mut policy = Policy::new(plan.policy.clone(), secret);
         recall(&store, &mut policy)?;
-        let state = State { bans: held(setup, bans), policy, logins, stats: Stats::default() };
+        let state =
+            State { bans: held(setup, bans), policy, logins, geo: Geo::default(), stats: Stats::default() };
         let (writer, keep) = Writer::start(store, plan.policy.greylist.memory)?;
         let (tell, reports) = sync_channel(REPORTS);
         let outlets = Outlets {
@@ -82,12 +87,28 @@ impl Porter {
             }),
         };
         let gate = Gate::open(&plan.listen, state, outlets)?;
-        Ok(Self { gate: Some(gate), writer: Some(writer), reports: Some(reports), ..Self::default() })
+        let mut porter =
+            Self { gate: Some(gate), writer: Some(writer), reports: Some(reports), ..Self::default() };
+        porter.read_tables(setup);
+        Ok(porter)
     }
 
     /// Why there is no gate, or its memory is not written.
     pub(super) fn trouble(&self) -> Option<String> {
         self.trouble.clone().or_else(|| self.writer.as_ref()?.trouble())
+    }
+
+    /// Reads files that the gate judges by, where they changed.
+    pub(super) fn read_tables(&mut self, setup: &Setup) {
+        let renewed = setup.gate.as_ref().and_then(|plan| self.reading.renewed(&plan.tables, clock()));
+        if let Some(order) = renewed {
+            self.tell(order);
+        }
+    }
+
+    /// Which of these files could not be read.
+    pub(super) fn unread(&self) -> &[String] {
+        self.reading.troubles()
     }
 
     /// What happened at the gate.
@@ -179,6 +200,9 @@ fn recall(store: &InPath, policy: &mut Policy) -> anyhow::Result<()> {
             policy.outgoing_mut().restore(account, sent(&row));
         }
     }
+    for (key, taken) in store.rates()? {
+        policy.restore_rate(Fingerprint::from_bits(key), Taken::from_micros(taken));
+    }
     for text in store.exceptions()? {
         if let Ok(exception) = text.parse() {
             policy.allow(exception);
@@ -228,7 +252,8 @@ fn batch(changes: Changes) -> InPathBatch {
     // In the order of the file: fewer pages are written.
     seen.sort_unstable_by_key(|row| row.key.cast_signed());
     let accounts = changes.accounts.iter().map(|(name, sent)| account(name, sent)).collect();
-    InPathBatch { seen, forgotten: forgotten.into_iter().collect(), accounts }
+    let rates = changes.rates.iter().map(|(key, taken)| (key.bits(), taken.micros())).collect();
+    InPathBatch { seen, forgotten: forgotten.into_iter().collect(), accounts, rates }
 }
 
 /// The thread that writes the gate's memory.
@@ -289,6 +314,7 @@ fn write(mut store: InPath, memory: Span, changes: &Receiver<Changes>, shared: &
             let before = u32::try_from(clock().minus(memory).secs()).unwrap_or(0);
             // What is too old does not count in any case; it can wait for the next time.
             let _ = store.forget_before(before, part);
+            let _ = store.forget_rates(clock());
         }
     }
 }

@@ -30,6 +30,10 @@ pub(super) fn findings(guard: &Guard, reader: &Reader) -> Vec<HealthFinding> {
         let title = "Postfix is not answered, or what it is answered is not remembered";
         findings.push(finding("gate.failed", Severity::High, title, &trouble, ""));
     }
+    for trouble in guard.porter.unread() {
+        let title = "A table that answers are made by cannot be used";
+        findings.push(finding("gate.table", Severity::Medium, title, trouble, ""));
+    }
     for source in reader.status() {
         if let Some(trouble) = trouble(&source) {
             let title = format!("{} cannot be read", source.source);

@@ -158,8 +158,7 @@ fn explain(gate: &Gate, order: &ExplainOrder) -> Result<Response, Response> {
     for request in requests {
         let now = clock();
         all.push(asked_of(gate.ask(move |state| {
-            let explained = state.policy.explain(&request.question(), &Default::default(), &state.bans, now);
-            Explained::of(&request.question(), explained)
+            Explained::by(&state.policy, &state.geo, &request.question(), &state.bans, now)
         }))?);
     }
     document(&all)

@@ -51,7 +51,7 @@ pub(super) struct Standing {
 pub(super) struct News {
     standing: Standing,
     /// Changes that were not told yet.
-    changes: Vec<Record>,
+    changes: Vec<(Record, Severity)>,
     /// Something to say.
     note: Option<String>,
 }
@@ -207,7 +207,11 @@ impl Looker {
             },
             note: (new.len() > TOLD)
                 .then(|| format!("{} more files were changed outside of a plan", new.len() - TOLD)),
-            changes: new.iter().take(TOLD).map(|change| record(change, clock())).collect(),
+            changes: new
+                .iter()
+                .take(TOLD)
+                .map(|change| (record(change, clock()), severity(change)))
+                .collect(),
         };
         let told: BTreeSet<String> = standing.iter().map(|change| named(change)).collect();
         let unsettled = now.len() > told.len();
@@ -227,17 +231,21 @@ fn began(settings: &Settings) -> anyhow::Result<News> {
     let seen = watcher.look(&mailward_audit::integrity::Entries::new());
     let who = Acceptance { by: "mailward guard, at its first start", now: clock() };
     let state = &settings.guard.state_directory;
-    let (digest, files) = integrity::begin(state, seen, who)?;
-    let note = format!("{files} files are watched from now on; baseline SHA-256 {digest}");
-    Ok(News { standing: Standing::default(), changes: Vec::new(), note: Some(note) })
+    let note = integrity::begin(state, seen, who)?
+        .map(|(digest, files)| format!("{files} files are watched from now on; baseline SHA-256 {digest}"));
+    Ok(News { standing: Standing::default(), changes: Vec::new(), note })
 }
 
 fn summary(changes: &[&Change]) -> Option<(Severity, usize, Vec<String>)> {
-    let worst = changes.iter().map(|change| crate::cli::severity(change.severity())).max()?;
+    let worst = changes.iter().map(|change| severity(change)).max()?;
     let mut first: Vec<&&Change> = changes.iter().collect();
     first.sort_by_key(|change| std::cmp::Reverse(change.severity()));
     let name = |change: &&&Change| format!("{} {}", change.what().name(), shown(&change.path));
     Some((worst, changes.len(), first.iter().take(NAMED).map(name).collect()))
+}
+
+fn severity(change: &Change) -> Severity {
+    crate::cli::severity(change.severity())
 }
 
 fn shown(path: &Path) -> String {
@@ -258,8 +266,9 @@ fn record(change: &Change, now: Timestamp) -> Record {
 impl Guard {
     /// Takes over what a look brought.
     pub(super) fn hear_of_files(&mut self, news: News) {
-        for change in &news.changes {
+        for (change, severity) in &news.changes {
             self.voice.integrity(change);
+            self.tell_change(change, *severity);
         }
         if let Some(note) = &news.note {
             self.voice.say(note);
@@ -302,7 +311,8 @@ impl Guard {
 
     /// Why the last look is long ago, if it is: a file system that does not answer stops the thread.
     fn overdue(&self) -> Option<String> {
-        let interval = self.setup.integrity.as_ref()?.integrity.interval;
+        let settings = Some(&self.setup.settings.integrity).filter(|settings| settings.watch)?;
+        let interval = settings.interval;
         let looked = self.watch.looked.load(Ordering::Relaxed);
         let since = if looked == 0 { self.stats.started } else { Timestamp::from_micros(looked) };
         let late = clock().since(since);

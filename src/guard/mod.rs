@@ -3,6 +3,7 @@
 //! One thread does it all, in this order for every batch of lines: the engine judges, the kernel bans, the store commits
 //! the batch together with its cursor, and only then is anything announced. Killed anywhere, the batch is read again.
 
+mod alerts;
 mod control;
 pub(crate) mod gate;
 mod health;
@@ -15,6 +16,7 @@ mod restore;
 mod shield;
 mod signals;
 mod status;
+pub(crate) mod tables;
 mod views;
 mod voice;
 
@@ -31,9 +33,11 @@ use mailward_gate::{LoginEvent, Report};
 use mailward_host::lock::Lock;
 use mailward_model::{Network, Span, Timestamp};
 use mailward_parse::split_lines;
+use mailward_report::Severity;
 use mailward_source::{Batch, Next, Reader, Spec, Start, Waker};
 use mailward_store::{Retention, Store};
 
+use crate::alerts::{Herald, Plan};
 use keeper::Keeper;
 use shield::Shield;
 pub(crate) use voice::Voice;
@@ -69,8 +73,8 @@ pub(crate) struct Setup {
     pub(crate) zone: jiff::tz::TimeZone,
     /// How Postfix is answered when it asks; none leaves it unanswered.
     pub(crate) gate: Option<gate::Plan>,
-    /// What is needed to watch files; none leaves that.
-    pub(crate) integrity: Option<crate::config::Settings>,
+    /// The settings themselves.
+    pub(crate) settings: crate::config::Settings,
 }
 
 /// What reaches the daemon's thread from others.
@@ -90,11 +94,16 @@ enum Message {
 }
 
 impl Setup {
-    /// The settings for watching files, with the state directory that is really used.
+    /// The settings for watching files, with the state directory that is really used; none where nobody wants it.
     fn watched(&self) -> Option<crate::config::Settings> {
-        let mut settings = self.integrity.clone()?;
+        let mut settings = self.settings.clone();
         settings.guard.state_directory.clone_from(&self.state);
-        Some(settings)
+        settings.integrity.watch.then_some(settings)
+    }
+
+    /// Who is told of what.
+    fn alerts(&self) -> Plan {
+        Plan::of(&self.settings, &self.state)
     }
 }
 
@@ -123,6 +132,9 @@ struct Guard {
     /// The thread that looks at files, and what it found.
     watch: integrity::Watch,
     files: integrity::Standing,
+    /// Who tells people, and when he was told last what is wrong.
+    herald: Herald,
+    told_standing: Timestamp,
     /// When old records are pruned next.
     prune_at: Timestamp,
     stopping: bool,
@@ -160,6 +172,7 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
     signals::listen(sender.clone(), reader.waker())?;
     operator::follow(sender.clone(), reader.waker());
     let watch = integrity::Watch::start(setup.watched(), sender.clone(), reader.waker());
+    let herald = Herald::start(setup.alerts(), &|text| voice.say(text)).context("cannot start a thread")?;
     let porter = gate::Porter::open(&setup, engine.bans(), keeper.store(), reader.waker());
     let server = control::serve(&setup, sender, reader.waker())?;
     keeper.commit(now, true);
@@ -178,6 +191,8 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
         stats: status::Stats::new(now),
         watch,
         files: integrity::Standing::default(),
+        herald,
+        told_standing: Timestamp::default(),
         prune_at: now.plus(PRUNE_MORE),
         stopping: false,
         watchdog: watchdog(),
@@ -187,6 +202,7 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
     if let Some(trouble) = guard.porter.trouble() {
         guard.voice.say(&format!("Postfix is not answered: {trouble}"));
     }
+    guard.tell_signals_again();
     notify(&[sd_notify::NotifyState::Ready]);
     let ended = guard.attend(&mut reader, &messages);
     notify(&[sd_notify::NotifyState::Stopping]);
@@ -209,6 +225,7 @@ impl Guard {
             }
             self.hear_of_the_gate();
             self.keep_house();
+            self.tell_standing(reader);
         }
         Ok(())
     }
@@ -286,8 +303,11 @@ impl Guard {
 
     /// Tells what is on the disk by now.
     fn announce(&mut self) {
-        for effect in self.unannounced.drain(..) {
+        for effect in std::mem::take(&mut self.unannounced) {
             self.voice.tell(&effect, self.setup.enforce);
+            if let Effect::Signal(signal) = &effect {
+                self.tell_signal(signal);
+            }
         }
         let untold = std::mem::take(&mut self.untold);
         if untold > 0 {
@@ -317,7 +337,10 @@ impl Guard {
         for report in self.porter.reports() {
             match report {
                 Report::Signal(signal) => self.effects.push(Effect::Signal(signal)),
-                Report::Alert(text) => self.voice.say(&text),
+                Report::Alert(text) => {
+                    self.voice.say(&text);
+                    self.tell_event(&format!("gate/{text}"), Severity::Medium, &text);
+                }
                 Report::Refusal(event, keep) => {
                     self.engine.take(&event.event(), Now::Clock(now), &mut self.effects);
                     waiting.extend(keep);
@@ -343,8 +366,9 @@ impl Guard {
     fn mend(&mut self) {
         let now = clock();
         if self.shield.reconcile(&self.engine.bans().cleared(now), now, true) {
-            self.voice
-                .say("somebody else changed the table of bans in the kernel; it is as it should be again");
+            let text = "somebody else changed the table of bans in the kernel; it is as it should be again";
+            self.voice.say(text);
+            self.tell_event("firewall.changed", Severity::Medium, text);
         }
     }
 
@@ -356,6 +380,7 @@ impl Guard {
                 (self.setup, self.engine) = (setup, engine);
                 self.sources.clear();
                 self.watch.settings(self.setup.watched());
+                self.herald.plan(self.setup.alerts());
                 self.porter.renew(&self.setup, self.engine.bans());
                 self.porter.learn(&self.setup, self.keeper.store());
                 self.mend();
@@ -395,6 +420,7 @@ impl Guard {
         if self.setup.enforce && self.shield.table_is_stale(now) {
             self.shield.write_table(&self.engine.bans().cleared(now), now);
         }
+        self.porter.read_tables(&self.setup);
         if self.keeper.commit(now, false) {
             self.announce();
         }
@@ -432,6 +458,7 @@ impl Guard {
         if self.keeper.commit(clock(), true) {
             self.announce();
         }
+        self.herald.finish();
         self.voice.last("stopped; bans in the kernel stay until they end");
     }
 

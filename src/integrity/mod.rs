@@ -82,8 +82,12 @@ pub(crate) fn accept(
     })
 }
 
-/// Takes what is there as right, where there is no baseline yet; tells its digest, and how many files it has.
-pub(crate) fn begin(state: &Path, seen: Seen, who: Acceptance<'_>) -> anyhow::Result<(String, usize)> {
+/// Takes what is there as right, and tells its digest, and how many files it has; none where there is a baseline, which stays.
+pub(crate) fn begin(
+    state: &Path,
+    seen: Seen,
+    who: Acceptance<'_>,
+) -> anyhow::Result<Option<(String, usize)>> {
     let path = state.join(FILE);
     let failed = |error| of_store(error, &path);
     let digest = digest_of(&seen.entries).to_string();
@@ -95,9 +99,13 @@ pub(crate) fn begin(state: &Path, seen: Seen, who: Acceptance<'_>) -> anyhow::Re
     let put: Vec<File> = seen.entries.into_iter().map(taken).collect();
     let files = put.len();
     let update = Update { put, remove: Vec::new(), head };
-    let begin = |before: Option<_>| before.is_none().then_some(update);
+    let mut begun = None;
+    let begin = |before: Option<_>| {
+        begun = before.is_none().then_some((digest, files));
+        begun.is_some().then_some(update)
+    };
     Baselines::open(&path).and_then(|mut baselines| baselines.change(begin)).map_err(failed)?;
-    Ok((digest, files))
+    Ok(begun)
 }
 
 /// What differs, without what is not watched.
@@ -235,5 +243,24 @@ pub(crate) fn set_told(state: &Path, fingerprints: &[String]) -> Result<(), Stor
     match Baselines::existing(&state.join(FILE))? {
         Some(mut baselines) => baselines.set_told(fingerprints),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second beginning changes nothing, and tells nothing else than what is kept.
+    #[test]
+    fn a_baseline_that_is_there_stays() {
+        let state = tempfile::tempdir().unwrap();
+        let who = Acceptance { by: "somebody", now: Timestamp::from_secs(1) };
+        let seen = |path: &str| {
+            let entries = Entries::from([(PathBuf::from(path), Entry::default())]);
+            Seen { entries, ..Seen::default() }
+        };
+        let (digest, files) = begin(state.path(), seen("/etc/a"), who).unwrap().unwrap();
+        assert_eq!((files, begin(state.path(), seen("/etc/b"), who).unwrap()), (1, None));
+        assert_eq!(load(state.path(), false).unwrap().unwrap().head.digest, digest);
     }
 }

@@ -135,7 +135,7 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, said) = channel();
         let mut out = BufReader::new(child.stdout.take().unwrap());

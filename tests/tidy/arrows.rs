@@ -31,6 +31,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("apply", &["host", "audit"]),
     // decide: who is banned and what is answered is decided there; detect: the login guard's memory; host: its clock.
     ("gate", &["model", "host", "wire", "detect", "decide"]),
+    // host: its locks and random bytes; what is worth saving is told by the caller.
+    ("backup", &["host"]),
+    // host: programs that take alerts; report: how alerts look.
+    ("notify", &["model", "host", "report"]),
     ("web", &[]),
     // Development only.
     ("lab", &[]),
@@ -68,12 +72,15 @@ const EFFECTFUL: &[&str] = &[
     "hyper-util",
     "indicatif",
     "inotify",
+    "lettre",
     "netlink-sys",
     "rusqlite",
+    "rustic_core",
     "rustix",
     "sd-notify",
     "signal-hook",
     "tokio",
+    "ureq",
 ];
 
 #[test]

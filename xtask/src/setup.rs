@@ -47,6 +47,7 @@ const PACKAGES: &[Package] = &[
     ("amavisd-new", "refuses configuration that it does not understand"),
     ("bind9-dnsutils", "asks name servers independently of us"),
     ("python3-dkim", "verifies DKIM signatures independently of us"),
+    ("restic", "reads the backups independently of us"),
     ("strace", "ends a plan at a system call of choice"),
     ("chromium", "looks at the pages that reports make"),
     ("curl", "talks to the control socket independently of us"),

@@ -1,6 +1,6 @@
 //! Files of accounts, edited so that every byte that is not meant to change stays.
 
-use crate::limit::limited;
+use crate::limit::{limit_of, limited};
 use crate::{Limit, Name};
 
 /// How a file of accounts is written.
@@ -225,15 +225,43 @@ impl Accounts {
     /// When it is not there, where the file holds accounts.
     pub fn with_limit(&self, name: &str, limit: Option<Limit>, modern: bool) -> Result<Self, Refusal> {
         if self.format == Format::Limits {
-            return Ok(self.with_line(name, limit));
+            return Ok(self.with_line(name, limit.map(|limit| limit.to_string().into_bytes()).as_deref()));
         }
+        self.with_part(name, limit.map(|limit| limit.part(modern)).as_deref(), modern)
+    }
+
+    /// With the limits of some mailboxes as they were `before` they were `written`. What somebody else changed since stays changed.
+    #[must_use]
+    pub fn with_limits_of<'n>(
+        &self,
+        names: impl IntoIterator<Item = &'n str>,
+        before: &Self,
+        written: &Self,
+        modern: bool,
+    ) -> Self {
+        if self == written {
+            return before.clone();
+        }
+        let restored = |accounts: Self, name| {
+            let old = before.of(name).next();
+            if self.format == Format::Limits {
+                return accounts.with_line(name, old.map(|entry| entry.password));
+            }
+            let limit = old.and_then(|entry| limit_of(entry.rest, modern));
+            // Whoever is gone needs no limit.
+            accounts.with_part(name, limit, modern).unwrap_or(accounts)
+        };
+        names.into_iter().fold(self.clone(), restored)
+    }
+
+    /// With what sets a limit in the extra fields of a passwd-file.
+    fn with_part(&self, name: &str, limit: Option<&[u8]>, modern: bool) -> Result<Self, Refusal> {
         if self.of(name).next().is_none() {
             return Err(Refusal::Unknown { name: name.to_owned() });
         }
-        let field = limit.map(|limit| limit.field(modern));
         let mut after = self.clone();
         for entry in self.of(name) {
-            let rest = limited(entry.rest, field.as_deref());
+            let rest = limited(entry.rest, limit, modern);
             if let Some(line) = after.lines.get_mut(entry.number - 1).filter(|_| rest != entry.rest) {
                 let end = line.get(line.trim_ascii_end().len()..).unwrap_or_default();
                 *line = [entry.name, b":", entry.password, b":", &rest, end].concat();
@@ -244,7 +272,7 @@ impl Accounts {
 
     /// With a line of `name:limit`. docker-mailserver searches for the name anywhere in a line, and takes the first line that has it: it
     /// stands before longer names that end in it.
-    fn with_line(&self, name: &str, limit: Option<Limit>) -> Self {
+    fn with_line(&self, name: &str, limit: Option<&[u8]>) -> Self {
         let mut after = self.without(name).unwrap_or_else(|_| self.clone());
         let Some(limit) = limit else { return after };
         let same = self.of(name).next().map(|entry| entry.number - 1);
@@ -257,7 +285,7 @@ impl Accounts {
         if let Some(last) = after.lines.last_mut().filter(|last| !last.ends_with(b"\n")) {
             last.push(b'\n');
         }
-        after.lines.insert(at.min(after.lines.len()), format!("{name}:{limit}\n").into_bytes());
+        after.lines.insert(at.min(after.lines.len()), [name.as_bytes(), b":", limit, b"\n"].concat());
         after
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use mailward_audit::plan::{Algorithm, Change, Layout, Plan, Program};
+use mailward_audit::records::{base64, der};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -78,6 +79,19 @@ impl Prepared {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.files.is_empty()
+    }
+
+    /// What it changes besides what the first of its steps do, which are those of `earlier`.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        for file in &mut self.files {
+            if let Some(known) = earlier.files.iter().find(|known| known.path == file.path) {
+                file.before = known.after.clone();
+            }
+            file.steps.retain(|at| *at >= earlier.plan.steps.len());
+        }
+        self.files.retain(|file| !file.before.is_like(&file.after));
+        self
     }
 
     /// Who has to be told.
@@ -261,20 +275,28 @@ fn key(
         Algorithm::Ed25519 => &["openssl", "genpkey", "-algorithm", "ED25519"],
     };
     let said = site.run(words)?;
-    if !said.is_fine() || !said.out.contains("PRIVATE KEY") {
-        return Err(ApplyError::Program(format!(
-            "no key could be made: `{}`: {}",
-            words.join(" "),
-            said.first()
-        )));
-    }
+    let made = match algorithm {
+        Algorithm::Rsa => said.out.contains("PRIVATE KEY").then(|| said.out.clone()),
+        Algorithm::Ed25519 => seed(&said.out),
+    };
+    let failed = || format!("no key could be made: `{}`: {}", words.join(" "), said.first());
+    let made = made.filter(|_| said.is_fine()).ok_or_else(|| ApplyError::Program(failed()))?;
     let above = folder_above(host)?.1;
     let (uid, gid) = match owner {
         Some(name) => (site.number("passwd", name)?, site.number("group", name)?),
         None => (above.uid, above.gid),
     };
     let rights = Rights { mode: 0o600, uid, gid };
-    Ok(State::File { content: Content::Text(said.out), rights, times: None })
+    Ok(State::File { content: Content::Text(made), rights, times: None })
+}
+
+/// An Ed25519 key as Rspamd reads it, which alone signs with one: not in PEM, but its 32 octets in base64 (`rspamd_dkim_sign_key_load`).
+fn seed(pem: &str) -> Option<String> {
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    match der::Key::private(&base64::decode(&body)?)? {
+        der::Key::Ed25519(seed) => Some(base64::encode(&seed) + "\n"),
+        der::Key::Rsa { .. } => None,
+    }
 }
 
 fn owned(host: &Path, state: State, change: &Change, site: &Site<'_>) -> Result<State, ApplyError> {
@@ -298,4 +320,44 @@ fn owned(host: &Path, state: State, change: &Change, site: &Site<'_>) -> Result<
 /// A digest in hexadecimal.
 fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use mailward_audit::Facts;
+    use mailward_audit::plan::Step;
+
+    use super::*;
+    use crate::{ApplyError, diffs};
+
+    fn prepared(root: &Path, changes: &[Change]) -> Result<Prepared, ApplyError> {
+        let steps = changes.iter().map(|change| Step { change: change.clone(), reasons: Vec::new() });
+        let plan = Plan { steps: steps.collect(), ..Plan::default() };
+        let on_host = |path: &str| Some(root.join(path.trim_start_matches('/')));
+        let site = Site { prefix: Vec::new(), compose: None, on_host: &on_host, state: root.join("state") };
+        Prepared::make(plan, &Layout::of(&Facts::default()), &site)
+    }
+
+    /// A step that needs an earlier one is shown with its own lines, and cannot be had without the other.
+    #[test]
+    fn a_step_is_shown_after_those_that_it_builds_on() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("table"), "a\n").unwrap();
+        let first = Change::lines("/table", &["a"], &["b"]);
+        let second = Change::lines("/table", &["b"], &["c"]);
+        assert!(matches!(prepared(root.path(), std::slice::from_ref(&second)), Err(ApplyError::Clash(_))));
+        let so_far = prepared(root.path(), std::slice::from_ref(&first)).unwrap();
+        let own = prepared(root.path(), &[first, second]).unwrap().since(&so_far);
+        let lines = diffs(&own, &|_, text| text.to_owned()).remove(0).lines;
+        assert!(lines.contains(&"-b".to_owned()) && lines.contains(&"+c".to_owned()), "{lines:?}");
+        assert!(!lines.contains(&"-a".to_owned()) && own.files.first().unwrap().steps == [1], "{lines:?}");
+    }
+
+    /// Rspamd is the one that signs with it, and reads no PEM.
+    #[test]
+    fn an_ed25519_key_is_the_base64_of_its_octets() {
+        const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+        assert_eq!(seed(PEM).as_deref(), Some("1O5y2/kTWErVttjx92n4rTr+fCjL8dT74Jeoj0R1WEI=\n"));
+        assert_eq!(seed("no key"), None);
+    }
 }

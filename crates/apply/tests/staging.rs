@@ -250,6 +250,9 @@ fn perl_that_amavis_does_not_understand_is_refused_and_named() {
     }
     let setting = |name: &str, value: &str| Change::setting(file, "", name, value);
     check(None, &[setting("$sa_tag2_level_deflt", "5.0")]).unwrap();
+    check(None, &[lines(file, &["push(@$banned_filename_re, qr'.\\.(js|vbs)$'i);"])]).unwrap();
+    let complaints = refused(None, &[lines(file, &["push(@$banned_filename_re, qr'.\\.(js|vbs$'i);"])]);
+    is_told(&complaints, "", "push(@$banned_filename_re", "Unmatched (");
     let complaints = refused(None, &[setting("$sa_tag2_level_deflt", "(5.0")]);
     is_told(&complaints, "", "$sa_tag2_level_deflt = (5.0;", "syntax error");
 }

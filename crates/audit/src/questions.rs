@@ -78,6 +78,12 @@ pub fn name_servers(dns: &Dns, name: &str) -> Vec<String> {
     Vec::new()
 }
 
+/// Where a record really is: the name that aliases lead to.
+#[must_use]
+pub fn led_to<'a>(dns: &'a Dns, kind: &str, name: &'a str) -> &'a str {
+    dns.answer(kind, name).ok().and_then(|answer| answer.aliases.last()).map_or(name, String::as_str)
+}
+
 struct Plan<'a> {
     dns: &'a Dns,
     wanted: BTreeSet<String>,
@@ -249,20 +255,20 @@ impl Plan<'_> {
             self.ask("TXT", &name);
             // Nobody signs with it yet, or any more: its record is about to come or to go.
             if key.senders.is_empty() {
-                self.everywhere(&name, &key.domain);
+                self.everywhere(led_to(self.dns, "TXT", &name));
             }
         }
     }
 
-    /// A record at each name server of its domain.
-    fn everywhere(&mut self, name: &str, domain: &str) {
-        let mut above = Some(domain);
+    /// A record at each name server of its zone.
+    fn everywhere(&mut self, name: &str) {
+        let mut above = Some(name);
         while let Some(zone) = above {
             self.ask("NS", zone);
             let known = self.dns.answer("NS", zone).map(|answer| answer.records.is_empty());
             above = if known == Ok(true) { parent(zone) } else { None };
         }
-        for server in name_servers(self.dns, domain) {
+        for server in name_servers(self.dns, name) {
             self.ask("A", &server);
             for address in self.records("A", &server).iter().take(1) {
                 self.ask("TXT", &format!("{name} @{address}"));

@@ -7,6 +7,7 @@
 
 mod bans;
 mod fingerprint;
+mod geo;
 mod greylist;
 pub mod lists;
 pub mod login;
@@ -20,6 +21,7 @@ pub mod spf;
 
 pub use bans::{Bans, Decision, Limit, Usage};
 pub use fingerprint::{Fingerprint, Secret};
+pub use geo::{Country, NoCountry, Whereabouts};
 pub use greylist::{Clients, Greylist, GreylistSettings, Origin, SeenChange, Standing, Triplet, normal};
 pub use never_ban::{Cleared, NeverBan, Protected, Protection};
 pub use outgoing::{Outgoing, OutgoingSettings, Over, Sent};

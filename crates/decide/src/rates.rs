@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+use std::collections::HashSet;
+
+use foldhash::quality::RandomState;
 use mailward_model::{Span, Timestamp};
 
 use crate::Fingerprint;
@@ -109,11 +112,12 @@ impl Taken {
 pub(crate) struct Rates {
     table: ByPrint<Taken>,
     capacity: usize,
+    changed: HashSet<Fingerprint, RandomState>,
 }
 
 impl Rates {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { table: ByPrint::default(), capacity: capacity.max(1) }
+        Self { table: ByPrint::default(), capacity: capacity.max(1), changed: HashSet::default() }
     }
 
     /// Somebody takes one.
@@ -121,13 +125,28 @@ impl Rates {
         if self.table.len() >= self.capacity && !self.table.contains_key(&key) {
             self.make_room(now);
         }
-        self.table.entry(key).or_default().take(quota, 1, now)
+        self.table.entry(key).or_default().take(quota, 1, now)?;
+        self.changed.insert(key);
+        Ok(())
+    }
+
+    /// What has changed since this was asked last.
+    pub(crate) fn take_changes(&mut self) -> Vec<(Fingerprint, Taken)> {
+        let changed = core::mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|key| Some((key, *self.table.get(&key)?))).collect()
+    }
+
+    /// Brings back what was taken.
+    pub(crate) fn restore(&mut self, key: Fingerprint, taken: Taken) {
+        if self.table.len() < self.capacity {
+            self.table.insert(key, taken);
+        }
     }
 
     /// A copy of what these have taken.
     pub(crate) fn excerpt(&self, keys: &[Fingerprint]) -> Self {
         let table = keys.iter().filter_map(|key| Some((*key, *self.table.get(key)?))).collect();
-        Self { table, capacity: self.capacity }
+        Self { table, capacity: self.capacity, changed: HashSet::default() }
     }
 
     /// Whoever has taken nothing that counts any more goes; and if that is not enough, everybody who has taken less than most.

@@ -44,6 +44,8 @@ pub enum Found {
 pub struct Sending<'a> {
     /// The client's address.
     pub client: IpAddr,
+    /// Its name, confirmed forward and back; empty where it has none.
+    pub name: &'a str,
     /// What it calls itself.
     pub helo: &'a str,
     /// The envelope sender; empty for a bounce, which is judged by its HELO.
@@ -157,8 +159,12 @@ impl Checking<'_> {
                 self.note_void(addresses.is_empty())?;
                 Ok(!addresses.is_empty())
             }
-            // Section 5.5: not to be used; a name that only the client's own reverse zone gives is no proof.
-            Mechanism::Pointer => self.count().map(|()| false),
+            // Section 5.5. The mail server has confirmed the name before; of an address with several names it knows one.
+            Mechanism::Pointer(name) => {
+                self.count()?;
+                let name = self.target(name.as_deref(), domain)?;
+                Ok(is_within(self.sending.name, &name))
+            }
         }
     }
 
@@ -198,6 +204,11 @@ impl Checking<'_> {
             None => Err(Stop::Unknown(lookup)),
         }
     }
+}
+
+fn is_within(name: &str, domain: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 fn is_name(name: &str) -> bool {

@@ -519,6 +519,20 @@ pub const RULES: &[Rule] = &[
         )
     },
     Rule {
+        scope: Scope::Account,
+        threshold: 1_000,
+        window: Span::from_hours(4),
+        response: Response::Tell,
+        ban: Span::ZERO,
+        ..rule(
+            "impossible-travel",
+            OffenceKind::AuthFailure,
+            "Logged in here, and too soon far away",
+            "An account logged in from two places faster than anybody travels; the threshold is a speed in km an hour, over 500 km. \
+             Where [geoip] tells only countries: another one within the window. Nobody is refused: a VPN looks the same.",
+        )
+    },
+    Rule {
         scope: Scope::Server,
         threshold: 90,
         response: Response::Tell,

@@ -18,7 +18,7 @@ use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Budget, Ladder, NeverBan, Secret};
 use mailward_detect::{Capacity, Detector, Patience, Rules};
 use mailward_gate::login::{Logins, Settings};
-use mailward_gate::{Endpoint, Gate, Listen, Outlets, State, Stats};
+use mailward_gate::{Endpoint, Gate, Geo, Listen, Outlets, State, Stats};
 use mailward_model::Span;
 
 /// Threads of the client, and the connections of each.
@@ -49,6 +49,7 @@ fn open(address: SocketAddr) -> Gate {
         bans: Bans::new(NeverBan::built_in(), Ladder::default(), Budget::default()),
         policy: Policy::new(PolicySettings::default(), Secret::new([7; 32])),
         logins: Logins::new(settings, detector),
+        geo: Geo::default(),
         stats: Stats::default(),
     };
     let outlets = Outlets { tell: Box::new(drop), keep: Box::new(|_| Ok(())) };

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use mailward_decide::{SeenChange, Sent};
+use mailward_decide::{Fingerprint, SeenChange, Sent, Taken};
 use mailward_model::Account;
 use tokio::time::{Instant, sleep};
 
@@ -16,35 +16,44 @@ pub struct Changes {
     pub seen: Vec<SeenChange>,
     /// What accounts have sent.
     pub accounts: Vec<(Account, Sent)>,
+    /// What clients have taken of their limits, in the order in which that happened.
+    pub rates: Vec<(Fingerprint, Taken)>,
 }
 
 impl Changes {
     /// Whether there is nothing to keep.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.seen.is_empty() && self.accounts.is_empty()
+        self.seen.is_empty() && self.accounts.is_empty() && self.rates.is_empty()
     }
 
     fn take(state: &mut State) -> Self {
         Self {
             seen: state.policy.greylist_mut().take_changes(),
             accounts: state.policy.outgoing_mut().take_changes(),
+            rates: state.policy.take_rates(),
         }
     }
 
     /// Appends what came later. While the disk stands still, the oldest are given up: what is in memory is not lost by that.
     fn append(&mut self, later: Self) -> u64 {
         self.seen.extend(later.seen);
+        self.rates.extend(later.rates);
         for (account, sent) in later.accounts {
             match self.accounts.iter_mut().find(|(known, _)| *known == account) {
                 Some((_, known)) => *known = sent,
                 None => self.accounts.push((account, sent)),
             }
         }
-        let too_many = self.seen.len().saturating_sub(MOST);
-        self.seen.drain(..too_many);
-        too_many as u64
+        give_up(&mut self.seen) + give_up(&mut self.rates)
     }
+}
+
+/// Takes the oldest of too many; tells how many.
+fn give_up<T>(waiting: &mut Vec<T>) -> u64 {
+    let too_many = waiting.len().saturating_sub(MOST);
+    waiting.drain(..too_many);
+    too_many as u64
 }
 
 /// How often changes are handed on: less than a second may be lost with the process.

@@ -12,6 +12,7 @@ mod dns;
 mod door;
 mod endpoint;
 mod error;
+mod geo;
 mod ledger;
 pub mod login;
 pub mod policy;
@@ -36,6 +37,7 @@ pub use dns::system as system_resolvers;
 pub use door::Limits;
 pub use endpoint::Endpoint;
 pub use error::GateError;
+pub use geo::{Geo, GeoError};
 pub use ledger::Changes;
 pub use login::{LoginEvent, Logins};
 pub use stats::{Latency, Stats};
@@ -49,6 +51,8 @@ pub struct State {
     pub policy: Policy,
     /// How Dovecot is answered.
     pub logins: Logins,
+    /// Where addresses are.
+    pub geo: Geo,
     /// What was answered, and how fast.
     pub stats: Stats,
 }

@@ -19,7 +19,7 @@ use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Budget, Ladder, NeverBan, Secret};
 use mailward_detect::{Capacity, Detector, Patience, Rules};
 use mailward_gate::login::{Logins, Settings};
-use mailward_gate::{Endpoint, Gate, Listen, Outlets, Report, State, Stats};
+use mailward_gate::{Endpoint, Gate, Geo, Listen, Outlets, Report, State, Stats};
 
 /// Answers each name with these addresses until it is silenced; counts what it was asked.
 struct NameServer {
@@ -88,6 +88,7 @@ fn open(lists: &[&str], server: &NameServer) -> (Gate, SocketAddr, Receiver<Repo
             Settings::default(),
             Detector::new(Rules::default(), Patience::default(), Capacity::default()),
         ),
+        geo: Geo::default(),
         stats: Stats::default(),
     };
     let (tell, reports) = channel();

@@ -6,8 +6,12 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod mmdb;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -15,7 +19,7 @@ use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Budget, Ladder, NeverBan, Secret};
 use mailward_detect::{Capacity, Detector, Login, Patience, Rules};
 use mailward_gate::login::{Logins, Settings};
-use mailward_gate::{Endpoint, Gate, Listen, Outlets, Report, State, Stats};
+use mailward_gate::{Endpoint, Gate, Geo, Listen, Outlets, Report, State, Stats};
 use mailward_model::{Account, EventKind, Reason, Span, Timestamp};
 
 struct Open {
@@ -33,6 +37,11 @@ fn now() -> Timestamp {
 }
 
 fn open(key: &'static str) -> Open {
+    open_with(key, Vec::new())
+}
+
+/// With other places to listen.
+fn open_with(key: &'static str, others: Vec<Endpoint>) -> Open {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (tell, reports) = channel();
     let outlets =
@@ -40,7 +49,8 @@ fn open(key: &'static str) -> Open {
     let mut detector = Detector::new(Rules::default(), Patience::default(), Capacity::default());
     let account = Account::of("bob@example.org".into()).unwrap();
     detector.restore_login(&Login { time: now(), account, address: HOME.parse().unwrap() });
-    let limits = ["scanner@example.org only smtp".parse().unwrap()];
+    let limits =
+        ["scanner@example.org only smtp", "carol@example.org from DE"].map(|limit| limit.parse().unwrap());
     let settings = Settings {
         enforce: true,
         key: key.to_owned(),
@@ -51,14 +61,25 @@ fn open(key: &'static str) -> Open {
         bans: Bans::new(NeverBan::built_in(), Ladder::default(), Budget::default()),
         policy: Policy::new(PolicySettings::default(), Secret::new([7; 32])),
         logins: Logins::new(settings, detector),
+        geo: places(),
         stats: Stats::default(),
     };
-    let listen = Listen { login: vec![Endpoint::Tcp(address)], ..Listen::default() };
+    let listen = Listen { login: [vec![Endpoint::Tcp(address)], others].concat(), ..Listen::default() };
     Open { gate: Gate::open(&listen, state, outlets).unwrap(), address, reports, key }
 }
 
+/// Where addresses are.
+fn places() -> Geo {
+    let rows: &[mmdb::Row] =
+        &[("192.0.2.0/24", "DE", Some((52.5, 13.4))), ("198.18.5.0/24", "AU", Some((-33.9, 151.2)))];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let built = u64::try_from(now().micros() / 1_000_000).unwrap();
+    std::fs::write(file.path(), mmdb::database(rows, built)).unwrap();
+    Geo::open(file.path(), now()).unwrap()
+}
+
 /// One answer: head, and as much as it says.
-fn answer(stream: &mut TcpStream) -> String {
+fn answer(stream: &mut impl Read) -> String {
     let (mut text, mut byte) = (String::new(), [0]);
     while !text.ends_with("\r\n\r\n") && stream.read(&mut byte).is_ok_and(|length| length == 1) {
         text.push(byte[0].into());
@@ -317,4 +338,40 @@ fn garbage_silence_and_giants_are_closed_and_hurt_nobody() {
     let one = "POST /?command=ping HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
     pipelined.0.write_all(one.repeat(50).as_bytes()).unwrap();
     assert!((0..50).all(|_| answer(&mut pipelined.0).starts_with("HTTP/1.1 200 OK")));
+}
+
+#[test]
+fn a_script_asks_by_the_unix_socket_and_nobody_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("login.sock");
+    let open = open_with("a key", vec![Endpoint::Unix { path: path.clone(), mode: 0o600 }]);
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let mut stream = UnixStream::connect(&path).unwrap();
+    for key in ["a key", "another"] {
+        write!(stream, "POST /?command=ping HTTP/1.1\r\nX-API-Key: {key}\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
+        let (is_known, told) = (key == open.key, answer(&mut stream));
+        assert_eq!(told.starts_with("HTTP/1.1 200 OK\r\n"), is_known, "{told}");
+    }
+}
+
+#[test]
+fn an_account_is_held_to_its_country_and_who_travels_too_fast_is_told() {
+    let open = open("");
+    let mut dovecot = Dovecot::of(&open);
+    let at = |user, address| Tried { user, password: "0001", address, protocol: "imap" };
+    for (address, status) in [("192.0.2.7", 0), ("198.18.5.7", -1), ("198.51.100.7", 0)] {
+        assert_eq!(dovecot.status("allow", &at("carol@example.org", address), ""), status, "{address}");
+    }
+    for address in ["192.0.2.7", "198.18.5.7"] {
+        let login = at("dave@example.org", address);
+        assert_eq!(dovecot.status("allow", &login, ""), 0, "{address}: it is told, and never refused");
+        dovecot.status("report", &login, r#","success":true,"policy_reject":false"#);
+    }
+    let told: Vec<_> = open.reports.try_iter().collect();
+    let signals = told.iter().filter_map(|report| match report {
+        Report::Signal(signal) => Some((signal.rule.0, signal.subject.to_string())),
+        _ => None,
+    });
+    assert_eq!(signals.collect::<Vec<_>>(), [("impossible-travel", "dave@example.org".to_owned())]);
 }

@@ -16,7 +16,7 @@ use mailward_decide::policy::{Policy, PolicySettings};
 use mailward_decide::{Bans, Budget, Ladder, NeverBan, Secret};
 use mailward_detect::{Capacity, Detector, Patience, Rules};
 use mailward_gate::login::{Logins, Settings};
-use mailward_gate::{Changes, Endpoint, Gate, Limits, Listen, Outlets, Report, State, Stats};
+use mailward_gate::{Changes, Endpoint, Gate, Geo, Limits, Listen, Outlets, Report, State, Stats};
 use mailward_model::{Ban, Origin, Timestamp};
 
 struct Open {
@@ -34,6 +34,7 @@ fn state() -> State {
             Settings::default(),
             Detector::new(Rules::default(), Patience::default(), Capacity::default()),
         ),
+        geo: Geo::default(),
         stats: Stats::default(),
     }
 }

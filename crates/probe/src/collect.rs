@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mailward_audit::Facts;
-use mailward_audit::dms::env_files_of;
+use mailward_audit::dms::{CONFIG, env_files_of};
 use mailward_audit::facts::{About, Deployment};
 use mailward_host::run::Limits;
 
@@ -115,20 +115,17 @@ pub(crate) fn tree(options: &Options, place: &Place) -> Tree {
     let mut mounts: Vec<Mount> =
         composed(options).into_iter().map(|(host, inside)| Mount { host, inside }).collect();
     if let Some(directory) = &options.config_dir {
-        mounts.push(Mount { host: directory.clone(), inside: DMS_CONFIG.to_owned() });
+        mounts.push(Mount { host: directory.clone(), inside: CONFIG.to_owned() });
     }
     if let Some(compose) = options.compose.as_deref().filter(|_| !place.is_here()) {
         let text = std::fs::read_to_string(compose).unwrap_or_default();
         let directory = compose.parent().unwrap_or(Path::new("."));
         let given = options.config_dir.is_some();
         let mounted = files::mounts_of_compose(&text, directory).into_iter();
-        mounts.extend(mounted.filter(|mount| !(given && mount.inside.trim_end_matches('/') == DMS_CONFIG)));
+        mounts.extend(mounted.filter(|mount| !(given && mount.inside.trim_end_matches('/') == CONFIG)));
     }
     Tree::new(place.clone(), mounts)
 }
-
-/// Where a docker-mailserver sees its config volume.
-const DMS_CONFIG: &str = "/tmp/docker-mailserver";
 
 /// The compose file, the environment files and what tells of secrets beside them, with their keys under `/compose/`.
 fn composed(options: &Options) -> Vec<(PathBuf, String)> {

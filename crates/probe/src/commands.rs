@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mailward_audit::Known;
-use mailward_audit::facts::{Deployment, Said};
+use mailward_audit::facts::{Deployment, LEARNED, Said};
 use mailward_host::run::Limits;
 
 use crate::place::{Call, Place};
@@ -81,11 +81,7 @@ pub const COMMANDS: &[Command] = &[
     every("rspamadm configdump"),
     every("rspamadm configtest"),
     // It locks amavis' database, and may make files in it that are root's.
-    Command {
-        line: "sa-learn --dbpath /var/lib/amavis/.spamassassin/bayes --dump magic",
-        more: &[],
-        of: Of::Active,
-    },
+    Command { line: LEARNED, more: &[], of: Of::Active },
     dms("supervisorctl status"),
     dms("cat /etc/dms-settings"),
     dms("cat /etc/dms-release"),

@@ -11,7 +11,7 @@ use crate::StoreError;
 use crate::open::make_files;
 
 /// The format that is written, and the newest that is read.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// How long to wait for a command that reads.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -23,6 +23,8 @@ CREATE TABLE account (name TEXT PRIMARY KEY, messages INTEGER NOT NULL, recipien
   in_day INTEGER NOT NULL, over INTEGER) WITHOUT ROWID;
 CREATE TABLE exception (text TEXT PRIMARY KEY, created INTEGER NOT NULL, by TEXT NOT NULL) WITHOUT ROWID;
 ";
+/// What came with format 2.
+const RATES: &str = "CREATE TABLE rate (key INTEGER PRIMARY KEY, taken INTEGER NOT NULL);";
 
 /// A commit is in the system's hands when it returns: it survives the end of the process. A power failure may take the last
 /// seconds.
@@ -75,6 +77,8 @@ pub struct InPathBatch {
     pub forgotten: Vec<u64>,
     /// Accounts.
     pub accounts: Vec<AccountRow>,
+    /// Fingerprints of clients, and when their limits are whole again, in microseconds since 1970; in this order.
+    pub rates: Vec<(u64, i64)>,
 }
 
 impl InPath {
@@ -87,11 +91,13 @@ impl InPath {
         let store = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let prepare = || {
             store.connection.execute_batch(SETTINGS)?;
-            if version(&store.connection)? == 0 {
-                let make = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;");
-                store.connection.execute_batch(&make)?;
-            }
-            Ok(())
+            let missing = match version(&store.connection)? {
+                0 => format!("{TABLES}{RATES}"),
+                1 => RATES.to_owned(),
+                _ => return Ok(()),
+            };
+            let make = format!("BEGIN IMMEDIATE; {missing} PRAGMA user_version = {VERSION}; COMMIT;");
+            store.connection.execute_batch(&make)
         };
         prepare().map_err(|error| store.failed(&error, "open the memory of answers"))?;
         Ok(store)
@@ -215,6 +221,29 @@ impl InPath {
         read().map_err(|error| self.failed(&error, "read what accounts have sent"))
     }
 
+    /// What clients have taken of their limits: fingerprints, and when the limits are whole again.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub fn rates(&self) -> Result<Vec<(u64, i64)>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare("SELECT key, taken FROM rate")?;
+            let rows =
+                statement.query_map([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|error| self.failed(&error, "read what clients have taken"))
+    }
+
+    /// Forgets limits that are whole at a time.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub fn forget_rates(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+        let done = self.connection.execute("DELETE FROM rate WHERE taken <= ?1", [now.micros()]);
+        done.map_err(|error| self.failed(&error, "forget what clients have taken"))
+    }
+
     /// The exceptions that were made by command.
     ///
     /// # Errors
@@ -304,6 +333,10 @@ fn write(tx: &Transaction<'_>, batch: &InPathBatch) -> rusqlite::Result<()> {
     for key in &batch.forgotten {
         delete.execute([key.cast_signed()])?;
     }
+    let mut rate = tx.prepare_cached("INSERT OR REPLACE INTO rate (key, taken) VALUES (?1, ?2)")?;
+    for (key, taken) in &batch.rates {
+        rate.execute(params![key.cast_signed(), taken])?;
+    }
     let mut account = tx.prepare_cached(
         "INSERT OR REPLACE INTO account (name, messages, recipients, daily_messages, daily_recipients, usual, hour, in_hour, day, in_day, over)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -353,7 +386,10 @@ mod tests {
         };
         let high = u64::MAX - 3;
         let seen = vec![row(1, 10, true), row(high, 20, true), row(7, 5, true), row(7, 9, false)];
-        store.commit(&InPathBatch { seen, forgotten: vec![1], accounts: vec![account.clone()] }).unwrap();
+        let rates = vec![(1, 5), (high, 20), (1, 7)];
+        store
+            .commit(&InPathBatch { seen, forgotten: vec![1], accounts: vec![account.clone()], rates })
+            .unwrap();
         store.except("greylist for client 192.0.2.0/24", Timestamp::default(), "root").unwrap();
         drop(store);
         let mut store = InPath::open(&path).unwrap();
@@ -363,6 +399,10 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, [(7, 9, 0), (high, 20, 0)]);
         assert_eq!(store.accounts().unwrap(), [account]);
+        let mut rates = store.rates().unwrap();
+        rates.sort_unstable();
+        assert_eq!(rates, [(1, 7), (high, 20)]);
+        assert_eq!(store.forget_rates(Timestamp::from_micros(7)).unwrap(), 1);
         assert_eq!(store.exceptions().unwrap(), ["greylist for client 192.0.2.0/24"]);
         let reader = InPath::open_read_only(&path).unwrap();
         assert_eq!(reader.seen("s7@", 10).unwrap().len(), 1);
@@ -371,5 +411,17 @@ mod tests {
         assert!(store.take_back("greylist for client 192.0.2.0/24").unwrap());
         assert!(!store.take_back("greylist for client 192.0.2.0/24").unwrap());
         assert_eq!((0..=255).map(|part| store.forget_before(15, part).unwrap()).sum::<usize>(), 1);
+    }
+
+    #[test]
+    fn a_memory_of_format_1_gets_its_table_of_rates() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("inpath.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(&format!("{TABLES} PRAGMA user_version = 1;")).unwrap();
+        old.execute("INSERT INTO exception VALUES ('x', 1, 'root')", []).unwrap();
+        drop(old);
+        let store = InPath::open(&path).unwrap();
+        assert_eq!((store.rates().unwrap(), store.exceptions().unwrap()), (Vec::new(), vec!["x".to_owned()]));
     }
 }

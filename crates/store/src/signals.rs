@@ -66,6 +66,17 @@ impl Store {
         })
     }
 
+    /// The signals since a time that only told, and banned nobody; latest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub fn told_since(&self, since: Timestamp, limit: usize) -> Result<Vec<PastSignal>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read("read the signals", |connection, _| {
+            collect(connection, "NOT banned AND ban = 0 AND time >= ?1", params![since.micros(), limit])
+        })
+    }
+
     /// The offences that filled a signal's window, latest first, at most `limit`. Where the rule adds up several kinds,
     /// those of the signal's kind; none once the offences were given up by [`Store::retain`].
     ///

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use mailward_apply::{Prepared, diffs};
+use mailward_apply::{ApplyError, Prepared, diffs};
 use mailward_audit::plan::{Layout, Plan, Reason, Step};
 use mailward_probe::Mask;
 
@@ -79,15 +79,31 @@ fn chosen(made: Made, ground: &Ground) -> anyhow::Result<Option<Made>> {
     let steps = &made.prepared.plan.steps;
     let (mut taken, mut declined) = (Vec::new(), BTreeSet::new());
     let mut all = false;
+    let prepared = |steps: &[Step]| {
+        let plan = Plan { steps: steps.to_vec(), ..Plan::default() };
+        ground.with_site(|site| Prepared::make(plan, &layout, site))
+    };
+    let mut so_far = prepared(&[])?;
     for (n, step) in steps.iter().enumerate() {
-        let one = Plan { steps: vec![step.clone()], ..Plan::default() };
-        let alone = ground.with_site(|site| Prepared::make(one, &layout, site))?;
-        show::step(n + 1, steps.len(), &diffs(&alone, &|path, text| mask.text(path, text)))?;
+        // A step may build on those before it.
+        let with = match prepared(&[&taken[..], std::slice::from_ref(step)].concat()) {
+            Err(ApplyError::Clash(clash)) => {
+                say(&format!("step {} of {} needs one that you did not take: {clash}", n + 1, steps.len()));
+                declined.extend(step.reasons.iter().cloned());
+                continue;
+            }
+            with => with?,
+        };
+        let own = with.clone().since(&so_far);
+        show::step(n + 1, steps.len(), &diffs(&own, &|path, text| mask.text(path, text)))?;
         let answer = if all { Answer::All } else { answer()? };
         match answer {
             Answer::No => declined.extend(step.reasons.iter().cloned()),
             Answer::Quit => return Ok(None),
-            Answer::Yes | Answer::All => taken.push(step.clone()),
+            Answer::Yes | Answer::All => {
+                taken.push(step.clone());
+                so_far = with;
+            }
         }
         all |= matches!(answer, Answer::All);
     }

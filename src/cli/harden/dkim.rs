@@ -42,8 +42,7 @@ pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
     }
     let ground = Ground::find(config, &args.scope)?;
     let history = ground.history()?;
-    let look = || look(config, &ground, args);
-    let (facts, found) = look()?;
+    let (facts, found) = look(config, &ground, args, args.renew)?;
     let layout = Layout::of(&facts);
     let prepared = ground.with_site(|site| Prepared::make(plan(&facts, &found), &layout, site))?;
     let made = Made { facts, prepared };
@@ -63,16 +62,22 @@ pub(super) fn run(config: Option<&Path>, args: &Args) -> anyhow::Result<Outcome>
     if args.course.format == Format::Text {
         show::done(&done, Format::Text)?;
     }
-    let (_, next) = look()?;
+    // The wish is fulfilled.
+    let (_, next) = look(config, &ground, args, false)?;
     tell(&next, args.course.format)?;
     Ok(outcome(&next))
 }
 
 /// At which step each domain is.
-fn look(config: Option<&Path>, ground: &Ground, args: &Args) -> anyhow::Result<(Facts, Vec<Rotation>)> {
+fn look(
+    config: Option<&Path>,
+    ground: &Ground,
+    args: &Args,
+    renew: bool,
+) -> anyhow::Result<(Facts, Vec<Rotation>)> {
     let facts = collect::collect(config, &ground.settings, &args.scope)?.0;
     let domains = args.only.iter().map(|domain| domain.to_ascii_lowercase()).collect();
-    let wishes = Wishes { domains, renew: args.renew, ed25519: args.ed25519 };
+    let wishes = Wishes { domains, renew, ed25519: args.ed25519 };
     let found = rotations(&Server::new(&facts), &wishes).map_err(|why| Usage(why.why().to_owned()))?;
     if found.is_empty() {
         return Err(

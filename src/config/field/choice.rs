@@ -2,6 +2,8 @@
 
 use mailward_decide::{Clients, policy};
 use mailward_enforce::Action;
+use mailward_notify::Security;
+use mailward_report::Severity;
 use mailward_source::Start;
 
 use super::super::mistake::{Mistakes, meant};
@@ -55,5 +57,13 @@ choices!(
     Start = [("beginning", Start::Beginning), ("end", Start::End)];
     Action = [("drop", Action::Drop), ("reset", Action::Reset)];
     policy::Mode = [("on", policy::Mode::On), ("warn-only", policy::Mode::WarnOnly), ("off", policy::Mode::Off)];
-    Clients = [("doubtful", Clients::Doubtful), ("all", Clients::All)]
+    Clients = [("doubtful", Clients::Doubtful), ("all", Clients::All)];
+    Security = [("none", Security::None), ("starttls", Security::StartTls), ("tls", Security::Tls)];
+    Severity = [
+        (Severity::Info.name(), Severity::Info),
+        (Severity::Low.name(), Severity::Low),
+        (Severity::Medium.name(), Severity::Medium),
+        (Severity::High.name(), Severity::High),
+        (Severity::Critical.name(), Severity::Critical)
+    ]
 );

@@ -4,6 +4,7 @@ mod audit;
 mod choice;
 mod host_firewall;
 mod list;
+mod notify;
 mod policy;
 
 use std::ops::RangeInclusive;

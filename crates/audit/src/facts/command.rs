@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What SpamAssassin learned, in the database that amavis uses.
+pub const LEARNED: &str = "sa-learn --dbpath /var/lib/amavis/.spamassassin/bayes --dump magic";
+
 /// What a program said, and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -39,7 +39,7 @@ pub struct LogFacts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LoggedHabit {
-    /// What, by a stable name: `old-tls`, `tls-1.2`, `login-without-tls`, `login-on-25`.
+    /// What, by a stable name: `old-tls`, `tls-1.2`, `tls-unknown` (it is not logged which), `login-without-tls`, `login-on-25`.
     pub kind: String,
     /// The service, as Postfix and Dovecot name it.
     pub service: String,

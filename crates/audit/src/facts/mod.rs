@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use accounts::*;
-pub use command::Said;
+pub use command::{LEARNED, Said};
 pub use dns::*;
 pub use file::{File, FileKind};
 pub use host::*;

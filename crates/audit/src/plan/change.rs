@@ -100,7 +100,7 @@ pub enum Change {
 pub enum Algorithm {
     /// RSA of 2048 bit, which every receiver verifies.
     Rsa,
-    /// Ed25519 (RFC 8463), which some receivers verify.
+    /// Ed25519 (RFC 8463), which some receivers verify, and Rspamd alone signs with.
     Ed25519,
 }
 

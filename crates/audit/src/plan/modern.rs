@@ -3,7 +3,6 @@
 
 use super::{Change, asking};
 use crate::Server;
-use crate::facts::LoggedHabit;
 use crate::postfix::{Role, Version};
 
 /// What ends at TLS 1.2 and below where clients log in; why it cannot be ended yet.
@@ -15,11 +14,21 @@ pub(super) fn changes(server: &Server<'_>) -> Result<Vec<Change>, String> {
                 .to_owned(),
         );
     }
-    let behind: Vec<String> = log.habits.iter().filter(|habit| is_behind(habit)).map(told).collect();
-    if !behind.is_empty() {
+    if let Some(behind) = who(server, &["tls-1.2", "old-tls"]) {
         return Err(format!(
-            "The log shows who would be locked out: {}. Renew their mail programs first.",
-            behind.join("; ")
+            "The log shows who would be locked out: {behind}. Renew their mail programs first."
+        ));
+    }
+    let silent = silent(server);
+    if !silent.is_empty() {
+        return Err(format!(
+            "The log does not say which TLS clients speak. Have it logged, and read a few weeks of it first: {}.",
+            silent.join("; ")
+        ));
+    }
+    if let Some(unknown) = who(server, &["tls-unknown"]) {
+        return Err(format!(
+            "Older lines of the log do not say which TLS these speak: {unknown}. Wait until they are in newer ones."
         ));
     }
     let mut changes = Vec::new();
@@ -37,11 +46,33 @@ pub(super) fn changes(server: &Server<'_>) -> Result<Vec<Change>, String> {
     Ok(changes)
 }
 
-/// Whether somebody logs in with less.
-fn is_behind(habit: &LoggedHabit) -> bool {
-    matches!(habit.kind.as_str(), "tls-1.2" | "old-tls") && habit.service != "smtp"
+/// What has to be set so that the log says which TLS is spoken by those who log in.
+fn silent(server: &Server<'_>) -> Vec<String> {
+    let mut silent = Vec::new();
+    if let Ok(postfix) = server.postfix() {
+        let submission = postfix.smtpd().filter(|service| postfix.role(service) == Role::Submission);
+        let level = |service| postfix.in_service(service, "smtpd_tls_loglevel").map(|level| level.value);
+        let mut levels = submission.map(|service| level(service).unwrap_or_default());
+        if levels.any(|level| !level.parse::<u8>().is_ok_and(|level| level > 0)) {
+            silent.push("smtpd_tls_loglevel = 1 in Postfix".to_owned());
+        }
+    }
+    if let Ok(dovecot) = server.dovecot() {
+        let version = if dovecot.is_modern() { "%{ssl_security}" } else { "%k" };
+        let elements = dovecot.setting("login_log_format_elements").unwrap_or_default();
+        if !elements.contains(version) {
+            silent.push(format!("{version} in login_log_format_elements of Dovecot"));
+        }
+    }
+    silent
 }
 
-fn told(habit: &LoggedHabit) -> String {
-    format!("{} over {} ({})", habit.distinct, habit.service, habit.examples.join(", "))
+/// Who logs in so, as the log shows; port 25 does not count.
+fn who(server: &Server<'_>, kinds: &[&str]) -> Option<String> {
+    let habits = server.facts.log.habits.iter();
+    let own = habits.filter(|habit| kinds.contains(&&*habit.kind) && habit.service != "smtp");
+    let told: Vec<String> = own
+        .map(|habit| format!("{} over {} ({})", habit.distinct, habit.service, habit.examples.join(", ")))
+        .collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }

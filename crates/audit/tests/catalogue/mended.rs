@@ -153,18 +153,43 @@ fn modern_waits_for_the_last_one_with_less() {
     };
     assert!(plan(&facts).by_hand.iter().any(|hand| hand.advice.contains("No log was read")));
     facts.log.lines = 1000;
+    // What is not logged is not known.
+    let silent = |plan: Plan| plan.by_hand.iter().any(|hand| hand.advice.contains("smtpd_tls_loglevel = 1"));
+    assert!(silent(plan(&facts)) && plan(&facts).steps.is_empty());
+    let mut facts = postfix("smtpd_tls_loglevel = 1\n");
+    facts.log.lines = 1000;
+    assert!(!silent(plan(&facts)));
     let least: BTreeSet<String> =
         plan(&facts).steps.iter().map(|step| format!("{:?}", step.change)).collect();
     let least: Vec<_> =
         least.iter().filter(|change| change.contains("smtpd_tls_mandatory_protocols")).collect();
     assert!(!least.is_empty() && least.iter().all(|change| change.contains("sub")), "{least:?}");
-    for (kind, service, ends) in
-        [("tls-1.2", "imap", false), ("tls-1.2", "smtp", true), ("old-tls", "submission", false)]
-    {
+    for (kind, service, ends) in [
+        ("tls-1.2", "imap", false),
+        ("tls-1.2", "smtp", true),
+        ("old-tls", "submission", false),
+        ("tls-unknown", "imap", false),
+    ] {
         let (kind, service) = (kind.to_owned(), service.to_owned());
         facts.log.habits = vec![LoggedHabit { kind, service, distinct: 2, ..LoggedHabit::default() }];
         assert_eq!(!plan(&facts).steps.is_empty(), ends, "{:?}", facts.log.habits);
     }
+}
+
+/// The operator's own list of what is banned stays, and is added to.
+#[test]
+fn types_are_banned_besides_those_that_are() {
+    let user = "/etc/amavis/conf.d/50-user";
+    let own = "use strict;\n$banned_filename_re = new_RE(\n  qr'^secret\\.txt$',\n);\n1;\n";
+    let facts = file(file(nothing(), "/etc/amavis/conf.d/05-node_id", "1;\n"), user, own);
+    let plan = plan("AVS-005", &facts);
+    let after = foretold(&facts, &Layout::of(&facts), plan.steps.iter().map(|step| &step.change));
+    let text = after.text(user).unwrap().unwrap();
+    assert!(text.starts_with(own.trim_end_matches("1;\n")) && text.ends_with("\n1;\n"), "{text}");
+    assert!(text.contains("push(@$banned_filename_re, qr'.\\.(exe|js|"), "{text}");
+    let (_, check) = find("AVS-005").unwrap();
+    let again = judge(&after, |one| one.id == check.id);
+    assert!(again.findings().is_empty(), "{:?}", again.findings().len());
 }
 
 /// A rule that the operator put in stays in, where he put it.

@@ -6,12 +6,16 @@
 mod limits;
 mod lists;
 mod pending;
+mod travel;
 
 use mailward_model::{Account, Network, RuleId, Timestamp};
 
 pub use limits::{Limit, LimitError, Limits};
 pub use lists::{Entry, List, Lists};
 pub use pending::Pending;
+pub use travel::{Pace, Stay, Travels};
+
+use crate::Country;
 
 /// A login that is tried, and what is known about it.
 #[derive(Clone, Debug)]
@@ -20,6 +24,8 @@ pub struct Circumstances<'a> {
     pub time: Timestamp,
     /// The client's address; a local program may have none.
     pub network: Option<Network>,
+    /// The country that it is in, where that is known.
+    pub country: Option<Country>,
     /// Whose login.
     pub account: Option<&'a Account>,
     /// `imap`, `pop3`, `smtp` …
@@ -122,7 +128,7 @@ pub enum Ground {
     Banned,
     /// The account is limited to other protocols.
     Protocol,
-    /// The account is limited to other networks.
+    /// The account is limited to other networks or countries.
     Elsewhere,
     /// The address is on the never-ban list.
     Protected,
@@ -247,7 +253,7 @@ fn by_limits(login: &Circumstances<'_>, limits: &Limits, _: &Lists) -> Said {
     let limit = limits.of(login.account?)?;
     if !limit.allows_protocol(login.protocol) {
         Some((Verdict::Refuse, Ground::Protocol))
-    } else if !limit.allows_place(login.network) {
+    } else if !limit.allows_place(login.network, login.country) {
         Some((Verdict::Refuse, Ground::Elsewhere))
     } else {
         None

@@ -19,6 +19,7 @@ fn check(change: impl FnOnce(&mut Circumstances<'_>), windows: &[Window], verdic
     let mut login = Circumstances {
         time: Timestamp::from_secs(0),
         network: STRANGER.parse().ok(),
+        country: None,
         account: Some(&account),
         protocol: "imap",
         password_was_right: false,

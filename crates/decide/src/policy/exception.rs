@@ -96,7 +96,7 @@ impl FromStr for Exception {
             (_, Some(family)) => Some(*family),
             _ => {
                 return Err(format!(
-                    "\"{part}\" is no part of the policy; there are: all, bans, accounts, clients, doubts, greylist"
+                    "\"{part}\" is no part of the policy; there are: all, bans, places, senders, accounts, clients, doubts, greylist"
                 ));
             }
         };

@@ -1,24 +1,27 @@
-//! Postfix's question into a verdict, step by step in one order: bans, who may anyway, accounts' limits, clients' limits, doubts,
-//! greylist.
+//! Postfix's question into a verdict, step by step in one order: bans, where and as whom an account may send, accounts' limits, who
+//! may anyway, clients' limits, doubts, greylist.
 //!
 //! Pure: what the DNS says is [`Evidence`], and comes with the question. Every step tells why when it is asked to
 //! ([`Policy::explain`]), by the same code.
 
 mod doubt;
 mod exception;
+mod owner;
 mod settings;
 
 use core::net::IpAddr;
+use std::sync::Arc;
 
-use mailward_model::{Account, Signal, Stage, Subject, Text, Timestamp};
+use mailward_model::{Account, Network, Signal, Stage, Subject, Text, Timestamp};
 
 use crate::greylist::{Clients, Greylist, Origin, Standing, Triplet, normal};
 use crate::outgoing::{Outgoing, Over};
-use crate::rates::{Quota, Rates};
-use crate::{Bans, Fingerprint, Secret};
+use crate::rates::{Quota, Rates, Taken};
+use crate::{Bans, Country, Fingerprint, Secret};
 
 pub use doubt::Doubt;
 pub use exception::{Exception, Who};
+pub use owner::Owners;
 pub use settings::{ClientRates, DoubtSettings, Mode, PolicySettings};
 
 /// What Postfix asks, as far as it is looked at.
@@ -46,13 +49,15 @@ pub struct Question<'a> {
     pub service: &'a str,
 }
 
-/// What the DNS says about a client.
+/// What the DNS and databases say about a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// The lists that list it, with the weight of each; below zero they speak for it.
     pub listed: Vec<(String, i32)>,
     /// What the sender's SPF record says of its address.
     pub spf: Spf,
+    /// The country that its address is in.
+    pub country: Option<Country>,
 }
 
 /// What an SPF record says (RFC 7208 section 2.6).
@@ -87,6 +92,10 @@ pub enum Answer {
 pub enum Family {
     /// Who is banned.
     Bans,
+    /// From where accounts may send.
+    Places,
+    /// As whom accounts may send.
+    Senders,
     /// Limits of accounts.
     Accounts,
     /// Limits of clients.
@@ -99,13 +108,23 @@ pub enum Family {
 
 impl Family {
     /// Every one, in the order in which they are asked.
-    pub const ALL: [Self; 5] = [Self::Bans, Self::Accounts, Self::Clients, Self::Doubts, Self::Greylist];
+    pub const ALL: [Self; 7] = [
+        Self::Bans,
+        Self::Places,
+        Self::Senders,
+        Self::Accounts,
+        Self::Clients,
+        Self::Doubts,
+        Self::Greylist,
+    ];
 
     /// The stable name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bans => "bans",
+            Self::Places => "places",
+            Self::Senders => "senders",
             Self::Accounts => "accounts",
             Self::Clients => "clients",
             Self::Doubts => "doubts",
@@ -146,6 +165,7 @@ pub struct Policy {
     rates: Rates,
     /// Exceptions that were made while it runs.
     allowed: Vec<Exception>,
+    owners: Arc<Owners>,
 }
 
 /// Clients, networks, senders and domains whose rates are remembered.
@@ -160,6 +180,7 @@ impl Policy {
             outgoing: Outgoing::new(settings.accounts),
             rates: Rates::new(RATES),
             allowed: Vec::new(),
+            owners: Arc::default(),
             secret,
             settings,
         }
@@ -176,6 +197,11 @@ impl Policy {
     #[must_use]
     pub const fn settings(&self) -> &PolicySettings {
         &self.settings
+    }
+
+    /// Takes over who owns which address.
+    pub fn set_owners(&mut self, owners: Owners) {
+        self.owners = Arc::new(owners);
     }
 
     /// The greylist.
@@ -198,6 +224,16 @@ impl Policy {
     /// What accounts send, to bring back and forgive.
     pub const fn outgoing_mut(&mut self) -> &mut Outgoing {
         &mut self.outgoing
+    }
+
+    /// What clients have taken of their limits since this was asked last.
+    pub fn take_rates(&mut self) -> Vec<(Fingerprint, Taken)> {
+        self.rates.take_changes()
+    }
+
+    /// Brings back what a client has taken.
+    pub fn restore_rate(&mut self, key: Fingerprint, taken: Taken) {
+        self.rates.restore(key, taken);
     }
 
     /// Makes an exception besides those of the settings.
@@ -266,6 +302,7 @@ impl Policy {
             outgoing: self.outgoing.excerpt(account.as_ref(), self.message(question)),
             rates: self.rates.excerpt(&prints),
             allowed: self.allowed.clone(),
+            owners: Arc::clone(&self.owners),
         }
     }
 
@@ -280,6 +317,8 @@ impl Policy {
     ) -> Verdict {
         let passed = self
             .banned(question, bans, now, trail)
+            .and_then(|()| self.place(question, evidence, trail))
+            .and_then(|()| self.sender(question, trail))
             .and_then(|()| self.account(question, now, trail))
             .and_then(|()| self.stranger(question, evidence, bans, now, trail));
         let (answer, by) = match passed {
@@ -303,6 +342,38 @@ impl Policy {
         trail.note("bans", || format!("{} is banned", question.client));
         let answer = Answer::HangUp("4.7.1 Service unavailable; client banned for now".to_owned());
         self.decide(Family::Bans, question, answer, trail)
+    }
+
+    /// From where whoever is logged in may send; programs of this host send for everybody.
+    fn place(&self, question: &Question<'_>, evidence: &Evidence, trail: &mut Trail) -> Result<(), No> {
+        let limit = Account::of(Text::from(question.user))
+            .filter(|_| !question.client.is_loopback())
+            .and_then(|account| self.settings.limits.of(&account));
+        let Some(limit) = limit else { return Ok(()) };
+        let country = || evidence.country.map_or_else(|| "nobody knows where".to_owned(), |c| c.to_string());
+        trail.note("places", || format!("{} ({}); the limit: {limit}", question.client, country()));
+        if limit.allows_place(Some(Network::host(question.client)), evidence.country) {
+            return Ok(());
+        }
+        let answer = Answer::Refuse("5.7.1 This account may not send from there".to_owned());
+        self.decide(Family::Places, question, answer, trail)
+    }
+
+    /// As whom he may send. Bounces have no sender.
+    fn sender(&self, question: &Question<'_>, trail: &mut Trail) -> Result<(), No> {
+        let Question { user, sender, .. } = *question;
+        let is_asked = question.stage == Stage::Rcpt && !user.is_empty() && !sender.is_empty();
+        if !is_asked || self.owners.is_empty() {
+            return Ok(());
+        }
+        let owns = self.owners.may(user, sender);
+        let told = if owns { "owns" } else { "does not own" };
+        trail.note("senders", || format!("{} {told} <{}>", Text::from(user), Text::from(sender)));
+        if owns {
+            return Ok(());
+        }
+        let answer = Answer::Refuse("5.7.1 The sender address is not this account's".to_owned());
+        self.decide(Family::Senders, question, answer, trail)
     }
 
     /// Limits of whoever is logged in, and what is learned of his letters.

@@ -2,6 +2,7 @@
 
 use crate::greylist::GreylistSettings;
 use crate::lists::DnsList;
+use crate::login::Limits;
 use crate::outgoing::OutgoingSettings;
 use crate::policy::{Exception, Family};
 use crate::rates::Quota;
@@ -37,6 +38,12 @@ impl Mode {
 pub struct PolicySettings {
     /// Whether banned clients are refused.
     pub bans: Mode,
+    /// Whether accounts are held to where they may send from.
+    pub places: Mode,
+    /// From where that is: the login guard's limits.
+    pub limits: Limits,
+    /// Whether accounts are held to the senders that they own.
+    pub senders: Mode,
     /// Whether accounts have limits.
     pub accounts_mode: Mode,
     /// The limits of accounts.
@@ -65,6 +72,9 @@ impl Default for PolicySettings {
     fn default() -> Self {
         Self {
             bans: Mode::On,
+            places: Mode::On,
+            limits: Limits::default(),
+            senders: Mode::WarnOnly,
             accounts_mode: Mode::On,
             accounts: OutgoingSettings::default(),
             clients_mode: Mode::On,
@@ -86,6 +96,8 @@ impl PolicySettings {
     pub const fn mode(&self, family: Family) -> Mode {
         match family {
             Family::Bans => self.bans,
+            Family::Places => self.places,
+            Family::Senders => self.senders,
             Family::Accounts => self.accounts_mode,
             Family::Clients => self.clients_mode,
             Family::Doubts => self.doubts_mode,

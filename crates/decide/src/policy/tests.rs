@@ -85,14 +85,14 @@ fn in_the_mode_all_everybody_is_asked_to_come_again() {
     settings.greylist.clients = Clients::All;
     let mut policy = policy(settings);
     assert_eq!(by(&mut policy, &PARTNER, 0), Some(Family::Greylist));
-    let vouched = Evidence { listed: vec![("list.dnswl.example".into(), -1)], spf: Spf::None };
+    let vouched = Evidence { listed: vec![("list.dnswl.example".into(), -1)], ..Evidence::default() };
     assert_eq!(judged(&mut policy, &PARTNER, &vouched, 0).1, None);
 }
 
 #[test]
 fn a_pool_that_spf_vouches_for_is_one_sender() {
     let mut policy = policy(PolicySettings::default());
-    let vouched = Evidence { listed: Vec::new(), spf: Spf::Pass };
+    let vouched = Evidence { spf: Spf::Pass, ..Evidence::default() };
     let elsewhere = Question { client: "203.0.113.9".parse().unwrap(), ..BOT };
     assert_eq!(judged(&mut policy, &BOT, &vouched, 0).1, Some(Family::Greylist));
     assert_eq!(judged(&mut policy, &elsewhere, &vouched, 300).1, None);
@@ -104,13 +104,13 @@ fn lists_refuse_and_vouch_by_weight() {
     let mut policy = policy(PolicySettings::default());
     let listed = |weights: &[i32]| Evidence {
         listed: weights.iter().enumerate().map(|(n, weight)| (format!("list{n}.example"), *weight)).collect(),
-        spf: Spf::None,
+        ..Evidence::default()
     };
     assert_eq!(judged(&mut policy, &PARTNER, &listed(&[4, 4]), 0).1, Some(Family::Doubts));
     assert_eq!(judged(&mut policy, &PARTNER, &listed(&[4]), 0).1, Some(Family::Greylist));
     assert_eq!(judged(&mut policy, &PARTNER, &listed(&[4, 4, -3]), 0).1, None);
     // What is known without lists never refuses.
-    let evidence = Evidence { listed: Vec::new(), spf: Spf::Fail };
+    let evidence = Evidence { spf: Spf::Fail, ..Evidence::default() };
     assert_eq!(judged(&mut policy, &BOT, &evidence, 0).1, Some(Family::Greylist));
 }
 
@@ -212,4 +212,38 @@ fn an_explanation_changes_nothing_and_says_what_the_answer_is() {
     assert!(
         policy.wants_evidence(&BOT, &bans(&[]), at(0)) && !policy.wants_evidence(&ERIN, &bans(&[]), at(0))
     );
+}
+
+#[test]
+fn an_account_sends_from_where_it_may() {
+    let limits = ["erin@example.com from DE,192.0.2.0/24".parse().unwrap()].into_iter().collect();
+    let mut policy = policy(PolicySettings { limits, ..PolicySettings::default() });
+    let within = |country: &str| Evidence { country: country.parse().ok(), ..Evidence::default() };
+    for (country, by) in [("DE", None), ("FR", Some(Family::Places)), ("", None)] {
+        assert_eq!(judged(&mut policy, &ERIN, &within(country), 0).1, by, "{country}");
+    }
+    let at_home = Question { client: "192.0.2.7".parse().unwrap(), ..ERIN };
+    assert_eq!(judged(&mut policy, &at_home, &within("FR"), 0).1, None);
+    let webmail = Question { client: "127.0.0.1".parse().unwrap(), ..ERIN };
+    assert_eq!(judged(&mut policy, &webmail, &within("FR"), 0).1, None);
+}
+
+#[test]
+fn an_account_sends_as_whom_it_owns() {
+    let mut policy = policy(PolicySettings::default());
+    let as_boss = Question { sender: "boss@example.com", ..ERIN };
+    let warned = |policy: &mut Policy, question: &Question<'_>| {
+        let verdict = policy.judge(question, &Evidence::default(), &bans(&[]), at(0));
+        (verdict.by, verdict.warnings.first().map(|(family, _)| *family))
+    };
+    assert_eq!(warned(&mut policy, &as_boss), (None, None), "nobody knows who owns what");
+    let mut owners = Owners::default();
+    owners.add("boss@example.com alice@example.com\nsales@example.com erin@example.com\n");
+    policy.set_owners(owners);
+    assert_eq!(warned(&mut policy, &as_boss), (None, Some(Family::Senders)), "it only warns");
+    policy.set(PolicySettings { senders: Mode::On, ..PolicySettings::default() });
+    assert_eq!(warned(&mut policy, &as_boss), (Some(Family::Senders), None));
+    for sender in ["", "erin@example.com", "sales@example.com"] {
+        assert_eq!(warned(&mut policy, &Question { sender, ..ERIN }), (None, None), "{sender}");
+    }
 }

@@ -74,7 +74,7 @@ fn value(letter: char, sending: &Sending<'_>, local: &str, domain: &str) -> Opti
         'o' => sender_domain.to_owned(),
         'd' => domain.to_owned(),
         'i' => dotted(sending.client),
-        // Section 7.3: whoever does not look for it says so.
+        'p' if !sending.name.is_empty() => sending.name.to_owned(),
         'p' => "unknown".to_owned(),
         'v' => if sending.client.is_ipv4() { "in-addr" } else { "ip6" }.to_owned(),
         'h' => sending.helo.to_owned(),

@@ -28,7 +28,7 @@ pub(super) enum Mechanism {
     MailServers { domain: Option<String>, v4: u8, v6: u8 },
     Include(String),
     Exists(String),
-    Pointer,
+    Pointer(Option<String>),
 }
 
 /// Whether a text is an SPF record.
@@ -87,7 +87,8 @@ impl Mechanism {
             "all" => rest.is_empty().then_some(Self::All),
             "include" => value().map(|value| Self::Include(value.to_owned())),
             "exists" => value().map(|value| Self::Exists(value.to_owned())),
-            "ptr" => Some(Self::Pointer),
+            "ptr" if rest.is_empty() => Some(Self::Pointer(None)),
+            "ptr" => value().map(|value| Self::Pointer(Some(value.to_owned()))),
             "ip4" => network(value()?).filter(|network| network.address().is_ipv4()).map(Self::Network),
             "ip6" => network(value()?).map(Self::Network),
             "a" => domain_and_prefixes(rest).map(|(domain, v4, v6)| Self::Address { domain, v4, v6 }),

@@ -30,7 +30,8 @@ impl Dns<'_> {
 }
 
 fn result(dns: &Dns<'_>, client: &str, sender: &str) -> Spf {
-    let sending = Sending { client: client.parse().unwrap(), helo: "mail.partner.example", sender };
+    let name = "Mail.Partner.example";
+    let sending = Sending { client: client.parse().unwrap(), name, helo: "mail.partner.example", sender };
     // As the gate does it: each lookup is answered when it is asked for, and then it is begun anew.
     let known = RefCell::new(Vec::<(Lookup, Found)>::new());
     loop {
@@ -98,7 +99,10 @@ fn mechanisms_match_in_order() {
         ("v=spf1 exists:%{ir}.in.%{d} -all", "192.0.2.7", Spf::Pass),
         ("v=spf1 exists:%{ir}.in.%{d} -all", "192.0.2.8", Spf::Fail),
         ("v=spf1 exists:%{l}._spf.%{o} -all", "192.0.2.7", Spf::Pass),
-        ("v=spf1 ptr -all", "192.0.2.7", Spf::Fail),
+        ("v=spf1 ptr -all", "192.0.2.7", Spf::Pass),
+        ("v=spf1 ptr:mail.partner.example -all", "192.0.2.7", Spf::Pass),
+        ("v=spf1 ptr:l.partner.example -all", "192.0.2.7", Spf::Fail),
+        ("v=spf1 ptr:artner.example -all", "192.0.2.7", Spf::Fail),
         ("v=spf1 exp=why.%{d} -all", "192.0.2.7", Spf::Fail),
     ] {
         check(record, client, expected);
@@ -112,6 +116,8 @@ fn what_is_wrong_says_nothing() {
         "v=spf1 ip4:partner.example -all",
         "v=spf1 foo -all",
         "v=spf1 a: -all",
+        "v=spf1 ptr: -all",
+        "v=spf1 ptr/24 -all",
         "v=spf1 include -all",
         "v=spf1 include:loop.example -all",
         "v=spf1 include:two.example -all",
@@ -124,7 +130,8 @@ fn what_is_wrong_says_nothing() {
         assert_eq!(of(record, "203.0.113.7"), Spf::None, "{record}");
     }
     let silent = |_: &Lookup| Some(Found::Nothing);
-    let sending = Sending { client: "192.0.2.7".parse().unwrap(), helo: "x", sender: "kim@partner.example" };
+    let sending =
+        Sending { client: "192.0.2.7".parse().unwrap(), name: "", helo: "x", sender: "kim@partner.example" };
     assert_eq!(check(&sending, &silent), Ok(Spf::None));
     assert_eq!(check(&Sending { sender: "", ..sending }, &silent), Ok(Spf::None));
 }
@@ -134,6 +141,7 @@ fn macros_are_those_of_the_rfc() {
     // RFC 7208 section 7.4.
     let sending = Sending {
         client: "192.0.2.3".parse().unwrap(),
+        name: "",
         helo: "mx.example.org",
         sender: "strong-bad@email.example.com",
     };
@@ -153,6 +161,7 @@ fn macros_are_those_of_the_rfc() {
         (&sending, "%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"),
         (&sending, "%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com"),
         (&v6, "%{ir}", reversed),
+        (&v6, "%{p}", "unknown"),
     ] {
         let got = macros::expand(text, sending, "strong-bad", "email.example.com");
         assert_eq!(got.as_deref(), Some(expected), "{text}");

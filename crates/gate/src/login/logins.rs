@@ -8,12 +8,13 @@ use std::hash::BuildHasher;
 use std::net::IpAddr;
 
 use foldhash::quality::RandomState;
-use mailward_decide::Bans;
 use mailward_decide::login::{
-    Circumstances, Entry, Judgement, Limits, List, Lists, Over, Pending, Place, Verdict, Window, judge,
+    Circumstances, Entry, Judgement, Limits, List, Lists, Over, Pace, Pending, Place, Travels, Verdict,
+    Window, judge,
 };
+use mailward_decide::{Bans, Country};
 use mailward_detect::rules::{Response, Scope};
-use mailward_detect::{Detector, Known, Notice, Rule};
+use mailward_detect::{Detector, Notice, Rule};
 use mailward_model::{
     Account, EventKind, Network, Program, Reason, Signal, Span, Subject, Text, Timestamp, canonical,
 };
@@ -21,6 +22,10 @@ use mailward_wire::auth_policy::{self, Answer, Attempt, Command, Failure, Listed
 use mailward_wire::http::Request;
 
 use super::telling::LoginEvent;
+use crate::Geo;
+
+/// What is known of addresses besides logins: who is banned, and where they are.
+type Known<'a> = (&'a Bans, &'a Geo);
 
 /// How the login guard is set.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +49,8 @@ pub struct Decided {
     pub account: Option<Account>,
     /// From where.
     pub address: Option<IpAddr>,
+    /// In which country.
+    pub country: Option<Country>,
     /// By which protocol.
     pub protocol: Box<str>,
     /// What was decided, and why.
@@ -59,6 +66,8 @@ pub struct Explained {
     pub is_used: bool,
     /// The rules over the account: how much is in the window, and how much fills it.
     pub windows: Vec<(Rule, u32, u32)>,
+    /// When it logged in last, and in which country, where that is known.
+    pub last: Option<(Timestamp, Country)>,
     /// What was decided lately, the latest first.
     pub decided: Vec<Decided>,
     /// Entries of the lists that name it, with the name of the list.
@@ -72,6 +81,7 @@ pub struct Logins {
     detector: Detector,
     lists: Lists,
     pending: Pending,
+    travels: Travels,
     decided: VecDeque<Decided>,
     hasher: RandomState,
 }
@@ -88,6 +98,7 @@ impl Logins {
             detector,
             lists: Lists::default(),
             pending: Pending::default(),
+            travels: Travels::default(),
             decided: VecDeque::new(),
             hasher: RandomState::default(),
         }
@@ -120,11 +131,11 @@ impl Logins {
     }
 
     /// Whether a login may go on.
-    pub fn allow(&mut self, bans: &Bans, attempt: &Attempt<'_>, now: Timestamp) -> Judgement {
+    pub fn allow(&mut self, known: Known<'_>, attempt: &Attempt<'_>, now: Timestamp) -> Judgement {
         let password_was_right = self.pending.asked(self.question(attempt), now);
-        let judgement = self.judge(bans, attempt, password_was_right, now);
+        let judgement = self.judge(known, attempt, password_was_right, now);
         if judgement.verdict != Verdict::Pass {
-            self.remember(attempt, judgement, now);
+            self.remember(known.1, attempt, judgement, now);
         }
         judgement
     }
@@ -140,24 +151,32 @@ impl Logins {
 
     /// What a person should know of a password that was right, and refused.
     pub(super) fn stolen(&self, attempt: &Attempt<'_>, time: Timestamp) -> Option<Signal> {
-        let rule = self.detector.rules().rule("password-stolen").filter(|rule| rule.enabled)?;
-        Some(Signal {
-            time,
-            rule: rule.id,
-            subject: Subject::Account(Account::of(Text::from(&*attempt.login))?),
-            kind: rule.kind,
-            count: 1,
-            threshold: rule.threshold,
-            window: rule.window,
-            ban: rule.ban,
-        })
+        let rule = self.told_by("password-stolen")?;
+        Some(signal(rule, Account::of(Text::from(&*attempt.login))?, 1, time))
+    }
+
+    /// What a person should know of a login that succeeded: it is too far away from the last one. Places where the account logs in
+    /// anyway are not looked at twice, such as a phone at home.
+    pub(super) fn travelled(&mut self, geo: &Geo, report: &Report<'_>, time: Timestamp) -> Option<Signal> {
+        let attempt = &report.attempt;
+        let (account, address) = (Account::of(Text::from(&*attempt.login))?, attempt.remote?);
+        let rule = *self.told_by("impossible-travel").filter(|_| report.success)?;
+        let is_own = self.detector.known(address, Some(&account), time).is_own_place;
+        let pace = Pace { speed: rule.threshold, country: rule.window };
+        let speed = self.travels.arrived(&account, geo.find(address), time, pace)?;
+        (!is_own).then(|| signal(&rule, account, speed, time))
+    }
+
+    /// A rule that only tells, unless it is off.
+    fn told_by(&self, id: &str) -> Option<&Rule> {
+        self.detector.rules().rule(id).filter(|rule| rule.enabled)
     }
 
     /// The verdict, and nothing is remembered.
     #[must_use]
     pub fn judge(
         &self,
-        bans: &Bans,
+        (bans, geo): Known<'_>,
         attempt: &Attempt<'_>,
         password_was_right: bool,
         time: Timestamp,
@@ -169,6 +188,7 @@ impl Logins {
         let login = Circumstances {
             time,
             network: attempt.remote.map(Network::host),
+            country: attempt.remote.and_then(|address| geo.find(address).country),
             account: account.as_ref(),
             protocol: &attempt.protocol,
             password_was_right,
@@ -184,19 +204,24 @@ impl Logins {
     }
 
     /// Takes in how a login ended. Gives what the daemon is to hear of it, and whether somebody is locked out by now.
-    pub fn report(&mut self, bans: &Bans, report: &Report<'_>, now: Timestamp) -> Option<(LoginEvent, bool)> {
+    pub fn report(
+        &mut self,
+        known: Known<'_>,
+        report: &Report<'_>,
+        now: Timestamp,
+    ) -> Option<(LoginEvent, bool)> {
         self.pending.answered(self.question(&report.attempt));
         let event = event(report, now)?;
-        self.hear(bans, &event);
+        self.hear(known.0, &event);
         if report.success {
             // The daemon learns it from the log.
             return None;
         }
-        let judgement = self.judge(bans, &report.attempt, false, now);
+        let judgement = self.judge(known, &report.attempt, false, now);
         Some((event, judgement.verdict == Verdict::Refuse))
     }
 
-    fn remember(&mut self, attempt: &Attempt<'_>, judgement: Judgement, time: Timestamp) {
+    fn remember(&mut self, geo: &Geo, attempt: &Attempt<'_>, judgement: Judgement, time: Timestamp) {
         if self.decided.len() >= DECIDED {
             self.decided.pop_front();
         }
@@ -204,6 +229,7 @@ impl Logins {
             time,
             account: Account::of(Text::from(&*attempt.login)),
             address: attempt.remote,
+            country: attempt.remote.and_then(|address| geo.find(address).country),
             protocol: attempt.protocol.chars().take(32).collect(),
             judgement,
         });
@@ -223,6 +249,7 @@ impl Logins {
         Explained {
             limit: self.settings.limits.told(account.name()),
             is_used: known.is_used,
+            last: self.travels.last(account).and_then(|stay| Some((stay.time, stay.at.country?))),
             windows: known.windows.into_iter().filter(|(rule, ..)| rule.scope == Scope::Account).collect(),
             decided: self.decided.iter().rev().filter(mine).take(20).cloned().collect(),
             listed: listed.collect(),
@@ -294,6 +321,19 @@ impl Logins {
     }
 }
 
+fn signal(rule: &Rule, account: Account, count: u32, time: Timestamp) -> Signal {
+    Signal {
+        time,
+        rule: rule.id,
+        subject: Subject::Account(account),
+        kind: rule.kind,
+        count,
+        threshold: rule.threshold,
+        window: rule.window,
+        ban: rule.ban,
+    }
+}
+
 const fn of_wire(list: auth_policy::List) -> List {
     match list {
         auth_policy::List::Block => List::Block,
@@ -301,7 +341,7 @@ const fn of_wire(list: auth_policy::List) -> List {
     }
 }
 
-const fn place(known: &Known) -> Place {
+const fn place(known: &mailward_detect::Known) -> Place {
     if known.is_own_place {
         Place::Own
     } else if known.is_precious {

@@ -54,7 +54,7 @@ impl Desk {
 
     /// Gives whose word is to be waited for before the answer is sent.
     fn serve(&self, state: &mut State, request: &Request<'_>, out: &mut Vec<u8>) -> Option<Kept> {
-        let State { bans, logins, stats, .. } = state;
+        let State { bans, logins, geo, stats, .. } = state;
         let (now, stays) = (clock(), request.keep_alive);
         if !logins.knows(request) {
             Answer::Unauthorized.write(stays, out);
@@ -62,7 +62,7 @@ impl Desk {
         }
         match Command::of(request) {
             Ok(Command::Allow(attempt)) => {
-                let judgement = logins.allow(bans, &attempt, now);
+                let judgement = logins.allow((bans, geo), &attempt, now);
                 *stats.login.entry((judgement.verdict.name(), judgement.ground.name())).or_default() += 1;
                 if let Ground::Stolen(_) = judgement.ground
                     && let Some(signal) = logins.stolen(&attempt, now)
@@ -73,7 +73,10 @@ impl Desk {
             }
             Ok(Command::Report(report)) => {
                 Answer::Done.write(stays, out);
-                let (event, is_locked) = logins.report(bans, &report, now)?;
+                if let Some(signal) = logins.travelled(geo, &report, now) {
+                    (self.tell)(Report::Signal(signal));
+                }
+                let (event, is_locked) = logins.report((bans, geo), &report, now)?;
                 let (keep, kept) = is_locked.then(oneshot::channel).unzip();
                 (self.tell)(Report::Refusal(event, keep));
                 return kept;

@@ -68,12 +68,15 @@ impl Desk {
         }
         let spf = async { if with_spf { spf::spf(resolver, question).await } else { Spf::None } };
         let (listed, spf) = tokio::join!(self.lists.listed(question.client), spf);
-        Evidence { listed, spf }
+        Evidence { listed, spf, ..Evidence::default() }
     }
 
     async fn judge(&self, question: &Question<'_>) -> Verdict {
-        let evidence = self.evidence(question).await;
-        let State { bans, policy, .. } = &mut *self.state.borrow_mut();
+        let mut evidence = self.evidence(question).await;
+        let State { bans, policy, geo, .. } = &mut *self.state.borrow_mut();
+        if !question.user.is_empty() {
+            evidence.country = geo.find(question.client).country;
+        }
         policy.judge(question, &evidence, bans, clock())
     }
 }

@@ -14,7 +14,12 @@ const LOOKUPS: usize = 40;
 
 /// What the sender's record says, as far as it is known in time.
 pub(super) async fn spf(resolver: &Resolver, question: &Question<'_>) -> Spf {
-    let sending = Sending { client: question.client, helo: question.helo, sender: question.sender };
+    let sending = Sending {
+        client: question.client,
+        name: question.name,
+        helo: question.helo,
+        sender: question.sender,
+    };
     timeout(resolver.deadline(), checked(resolver, &sending)).await.unwrap_or_default()
 }
 

@@ -26,18 +26,33 @@ pub(super) enum Signed {
     Not(String),
 }
 
-/// Signs the message with a private key in PEM.
-pub(super) fn sign(pem: &str, domain: &str, selector: &str) -> Signed {
-    let body: String = pem.lines().filter(|line| !line.starts_with('-') && !line.contains(':')).collect();
-    let Some(octets) = base64::decode(&body) else { return Signed::Not("the key is no PEM".to_owned()) };
-    match der::Key::private(&octets) {
-        Some(der::Key::Ed25519(seed)) => ed25519(&seed, domain, selector),
-        Some(key @ der::Key::Rsa { .. }) if key.bits() < 2048 => {
+/// Signs the message with the private key of a file.
+pub(super) fn sign(file: &[u8], domain: &str, selector: &str) -> Signed {
+    match private(file) {
+        Some((der::Key::Ed25519(seed), _)) => ed25519(&seed, domain, selector),
+        Some((key @ der::Key::Rsa { .. }, _)) if key.bits() < 2048 => {
             Signed::Not(format!("a key of {} bit is not signed with here", key.bits()))
         }
-        Some(der::Key::Rsa { .. }) => rsa(&octets, domain, selector),
+        Some((der::Key::Rsa { .. }, octets)) => rsa(&octets, domain, selector),
         None => Signed::Not("it is no RSA or Ed25519 key".to_owned()),
     }
+}
+
+/// The private key of a file and its octets: DER in PEM, or, as Rspamd has Ed25519 keys, the 32 octets of the seed, with those of the
+/// public key behind them or without, plain or in base64.
+pub(super) fn private(file: &[u8]) -> Option<(der::Key, Vec<u8>)> {
+    let text = String::from_utf8_lossy(file);
+    let body: String = text.lines().filter(|line| !line.starts_with('-') && !line.contains(':')).collect();
+    let octets = Some(file.to_vec()).filter(|file| is_plain(file)).or_else(|| base64::decode(&body))?;
+    let key = match octets.get(..32).filter(|_| is_plain(&octets)) {
+        Some(seed) => der::Key::Ed25519(seed.to_vec()),
+        None => der::Key::private(&octets)?,
+    };
+    Some((key, octets))
+}
+
+const fn is_plain(octets: &[u8]) -> bool {
+    matches!(octets.len(), 32 | 64)
 }
 
 fn rsa(octets: &[u8], domain: &str, selector: &str) -> Signed {
@@ -161,7 +176,7 @@ mod tests {
     }
 
     fn field(pem: &str) -> String {
-        match sign(pem, "example.org", "mail") {
+        match sign(pem.as_bytes(), "example.org", "mail") {
             Signed::Field(field) => field,
             Signed::Broken(why) | Signed::Not(why) => panic!("{why}"),
         }
@@ -193,19 +208,35 @@ mod tests {
     }
 
     #[test]
+    fn an_ed25519_key_is_read_however_rspamd_reads_it() {
+        let Some((pem, record)) = pair(EDWARDS) else { return };
+        let Some((der::Key::Ed25519(seed), _)) = private(pem.as_bytes()) else { panic!("{pem}") };
+        let public = base64::decode(record.rsplit_once("p=").unwrap().1).unwrap();
+        let whole = [seed.clone(), public].concat();
+        let encoded = base64::encode(&seed) + "\n";
+        for file in [&seed, encoded.as_bytes(), &whole, base64::encode(&whole).as_bytes()] {
+            let Signed::Field(field) = sign(file, "example.org", "mail") else { panic!("{file:?}") };
+            assert_eq!(verify(&field, std::slice::from_ref(&record)), Ok(()));
+        }
+        assert!(private(&[7; 33]).is_none());
+    }
+
+    #[test]
     fn short_and_broken_keys_say_so() {
         let Some((short, _)) = pair(&["genpkey", "-algorithm", "rsa", "-pkeyopt", "rsa_keygen_bits:1024"])
         else {
             return;
         };
-        assert!(matches!(sign(&short, "example.org", "mail"), Signed::Not(why) if why.contains("1024")));
-        assert!(matches!(sign("-----BEGIN X-----\n*\n", "example.org", "mail"), Signed::Not(_)));
+        assert!(
+            matches!(sign(short.as_bytes(), "example.org", "mail"), Signed::Not(why) if why.contains("1024"))
+        );
+        assert!(matches!(sign(b"-----BEGIN X-----\n*\n", "example.org", "mail"), Signed::Not(_)));
         let Some((whole, _)) = pair(RSA) else { return };
         // Another octet at the end of the last number: the parts no longer belong together.
         let mut octets =
             base64::decode(&whole.lines().filter(|line| !line.starts_with('-')).collect::<String>()).unwrap();
         *octets.last_mut().unwrap() ^= 1;
-        assert!(matches!(sign(&base64::encode(&octets), "example.org", "mail"), Signed::Broken(_)));
+        assert!(matches!(sign(base64::encode(&octets).as_bytes(), "example.org", "mail"), Signed::Broken(_)));
     }
 
     /// Another implementation verifies it, too.

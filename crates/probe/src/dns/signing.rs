@@ -121,13 +121,10 @@ fn entry(
 
 fn key_at(tree: &dyn Tree, domain: &str, selector: &str, place: &str) -> SigningKey {
     let private = tree.read(place);
-    let signed = private.as_ref().ok().map(|pem| {
-        round_trip::sign(
-            &String::from_utf8_lossy(pem),
-            &domain.to_ascii_lowercase(),
-            &selector.to_ascii_lowercase(),
-        )
-    });
+    let signed = private
+        .as_ref()
+        .ok()
+        .map(|file| round_trip::sign(file, &domain.to_ascii_lowercase(), &selector.to_ascii_lowercase()));
     let (round_trip, sample) = match signed {
         Some(Signed::Field(field)) => (Known::Unasked, Some(field)),
         Some(Signed::Broken(why)) => (Known::Is(why), None),
@@ -149,6 +146,17 @@ fn key_at(tree: &dyn Tree, domain: &str, selector: &str, place: &str) -> Signing
         sample,
         ..SigningKey::default()
     }
+}
+
+/// A key of Rspamd's, which takes every key in PEM for one of RSA.
+fn rspamd_key_at(tree: &dyn Tree, domain: &str, selector: &str, place: &str) -> SigningKey {
+    let key = key_at(tree, domain, selector, place);
+    let is_edwards = key.key.known().is_some_and(|public| public.algorithm == "ed25519");
+    if !is_edwards || !tree.read(place).is_ok_and(|file| file.starts_with(b"-----")) {
+        return key;
+    }
+    let why = "Rspamd reads no Ed25519 key in PEM, and does not sign with this one: rspamadm dkim_keygen -t ed25519 makes one that it reads";
+    SigningKey { round_trip: Known::Is(why.to_owned()), sample: None, ..key }
 }
 
 /// The record that opendkim-genkey(8) wrote beside the private key, which is kept away from the collector.
@@ -205,15 +213,22 @@ fn of_one_key(tree: &dyn Tree) -> Vec<SigningKey> {
 fn of_rspamd(tree: &dyn Tree) -> Vec<SigningKey> {
     let files: Vec<(&str, String)> =
         rspamd::FILES.iter().filter_map(|file| Some((*file, text(tree, file)?))).collect();
-    let named =
-        files.iter().flat_map(|(file, text)| rspamd::named(text).into_iter().map(move |key| (file, key)));
+    let key = |file: &str, key: rspamd::Signing| SigningKey {
+        senders: vec![key.domain.clone()],
+        table: format!("{file}:{}", key.line),
+        ..rspamd_key_at(tree, &key.domain, &key.selector, &key.path)
+    };
     let mut keys: Vec<SigningKey> = Vec::new();
-    for (file, key) in named {
-        // The same domain in a later file takes the place of all its keys in an earlier one.
-        keys.retain(|known| known.domain != key.domain || known.table.starts_with(*file));
-        let senders = vec![key.domain.clone()];
-        let table = format!("{file}:{}", key.line);
-        keys.push(SigningKey { senders, table, ..key_at(tree, &key.domain, &key.selector, &key.path) });
+    for (file, text) in &files {
+        if rspamd::names_any(text) {
+            keys.clear();
+        }
+        keys.extend(rspamd::named(file, text).into_iter().map(|named| key(file, named)));
+    }
+    for (file, conf) in files.iter().rev() {
+        let mapped = rspamd::mapped(conf, &|path| text(tree, path)).into_iter();
+        let new: Vec<_> = mapped.filter(|one| !keys.iter().any(|known| known.domain == one.domain)).collect();
+        keys.extend(new.into_iter().map(|one| key(file, one)));
     }
     let by_name: Vec<SigningKey> =
         RSPAMD.iter().flat_map(|directory| by_name(tree, directory, &keys)).collect();
@@ -234,7 +249,7 @@ fn by_name(tree: &dyn Tree, directory: &str, named: &[SigningKey]) -> Vec<Signin
         Some(SigningKey {
             senders: if unused { Vec::new() } else { vec![domain.clone()] },
             table: directory.to_owned(),
-            ..key_at(tree, &domain, &selector, &format!("{directory}/{file}"))
+            ..rspamd_key_at(tree, &domain, &selector, &format!("{directory}/{file}"))
         })
     };
     names.into_iter().filter_map(key).collect()
@@ -262,11 +277,9 @@ fn rspamd_name(file: &str) -> Option<(String, String)> {
     }
 }
 
-/// The public half of a private key in PEM.
-fn public_half(pem: &[u8], place: &str) -> Known<PublicKey> {
-    let text = String::from_utf8_lossy(pem);
-    let body: String = text.lines().filter(|line| !line.starts_with('-') && !line.contains(':')).collect();
-    let key = base64::decode(&body).and_then(|der| der::Key::private(&der)).and_then(|key| match key {
+/// The public half of a private key.
+fn public_half(file: &[u8], place: &str) -> Known<PublicKey> {
+    let key = round_trip::private(file).and_then(|(key, _)| match key {
         der::Key::Ed25519(seed) => {
             let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok()?;
             Some(der::Key::Ed25519(pair.public_key().as_ref().to_vec()))

@@ -21,6 +21,7 @@ fn tree(directory: &Path) -> Tree {
         mount("/etc/opendkim", "opendkim"),
         mount("/etc/opendkim.conf", "opendkim.conf"),
         mount("/var/lib/rspamd/dkim", "rspamd"),
+        mount("/etc/rspamd", "etc-rspamd"),
         mount("/tmp/docker-mailserver", "none"),
         mount("/etc/dkimkeys", "none"),
     ];
@@ -142,6 +143,45 @@ fn keys_that_no_table_names_and_keys_of_rspamd_are_told() {
     );
     assert!(matches!(keys.first().map(|key| &key.key), Some(Known::Absent)), "{keys:?}");
     assert!(keys.iter().skip(1).all(|key| matches!(key.key, Known::Unread(_))), "{keys:?}");
+}
+
+/// Rspamd's maps of selectors and paths, and a block, which counts before them.
+#[test]
+fn keys_of_rspamds_maps_are_told() {
+    let directory = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let conf = "selector_map = \"$LOCAL_CONFDIR/selectors.map\";\npath_map = \"/etc/rspamd/paths.map\";\n\
+                domain {\n  example.com { selector = \"block\"; path = \"/var/lib/rspamd/dkim/c.key\"; }\n}\n";
+    write(directory.path(), "etc-rspamd/local.d/dkim_signing.conf", conf);
+    write(
+        directory.path(),
+        "etc-rspamd/selectors.map",
+        "# selectors\nexample.org mail\nExample.com x\nexample.edu y\n",
+    );
+    write(
+        directory.path(),
+        "etc-rspamd/paths.map",
+        "example.org /var/lib/rspamd/dkim/$domain.$selector.pem\nexample.net /var/lib/rspamd/dkim/n.key\n",
+    );
+    for name in ["example.org.mail.pem", "n.key", "c.key", "example.org.old.key"] {
+        write(directory.path(), &format!("rspamd/{name}"), "no key");
+    }
+    let keys = found(directory.path());
+    let told: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            (&*key.domain, &*key.selector, key.place.rsplit('/').next().unwrap_or(""), key.senders.len())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("example.com", "block", "c.key", 1),
+            ("example.edu", "y", "example.edu.y.key", 1),
+            ("example.net", "dkim", "n.key", 1),
+            ("example.org", "mail", "example.org.mail.pem", 1),
+            ("example.org", "old", "example.org.old.key", 0),
+        ]
+    );
 }
 
 /// A docker-mailserver whose container does not answer: its config volume tells all but the private halves.

@@ -14,5 +14,6 @@ mod full_disk;
 mod make;
 mod opening;
 mod oracle;
+mod proofs;
 mod retention;
 mod round_trip;

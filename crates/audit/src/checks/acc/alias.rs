@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::account_names;
 use crate::check::could_not_tell;
+use crate::dms::CONFIG;
 use crate::facts::Deployment;
 use crate::postfix::{Postfix, elements, logical_lines};
 use crate::{Server, Untold};
@@ -43,8 +44,6 @@ pub(super) struct Routes {
 /// Types of tables whose source is a text beside them.
 const TEXTS: [&str; 8] = ["hash", "texthash", "btree", "lmdb", "cdb", "dbm", "sdbm", "unionmap"];
 
-const DMS: &str = "/tmp/docker-mailserver";
-
 impl Routes {
     /// Reads them.
     ///
@@ -64,13 +63,13 @@ impl Routes {
 
     /// The files of the config volume, from which everything else is made. Domains are those of accounts and aliases.
     fn read_dms(&mut self, server: &Server<'_>) -> Result<(), Untold> {
-        let virtuals = server.facts.text(&format!("{DMS}/postfix-virtual.cf"))?;
-        self.table(virtuals.unwrap_or_default(), &format!("{DMS}/postfix-virtual.cf"));
-        if let Ok(Some(text)) = server.facts.text(&format!("{DMS}/postfix-aliases.cf")) {
-            self.local_table(text, &format!("{DMS}/postfix-aliases.cf"));
+        let virtuals = server.facts.text(&format!("{CONFIG}/postfix-virtual.cf"))?;
+        self.table(virtuals.unwrap_or_default(), &format!("{CONFIG}/postfix-virtual.cf"));
+        if let Ok(Some(text)) = server.facts.text(&format!("{CONFIG}/postfix-aliases.cf")) {
+            self.local_table(text, &format!("{CONFIG}/postfix-aliases.cf"));
         }
-        if let Ok(Some(text)) = server.facts.text(&format!("{DMS}/postfix-regexp.cf")) {
-            self.patterns(text, &format!("{DMS}/postfix-regexp.cf"));
+        if let Ok(Some(text)) = server.facts.text(&format!("{CONFIG}/postfix-regexp.cf")) {
+            self.patterns(text, &format!("{CONFIG}/postfix-regexp.cf"));
         }
         let aliases = self.aliases.iter().filter(|alias| !alias.local).map(|alias| alias.address.as_str());
         let names = self.mailboxes.iter().flatten().map(String::as_str).chain(aliases);

@@ -5,7 +5,7 @@ mod words;
 use super::config::{amavis, lines};
 use crate::check::{not_applicable, pass};
 use crate::dms::CONFIG;
-use crate::facts::Deployment;
+use crate::facts::{Deployment, LEARNED};
 use crate::plan::Change;
 use crate::{Check, Facts, Finding, Judged, Outcome, Remedy, Server, Severity};
 
@@ -81,8 +81,6 @@ pub(crate) static AVS_018: Check = Check {
     judge: avs_018,
 };
 
-/// What is learned, as probe asks it of the database that amavis uses.
-const LEARNED: &str = "sa-learn --dbpath /var/lib/amavis/.spamassassin/bayes --dump magic";
 /// bayes_min_spam_num and bayes_min_ham_num.
 const ENOUGH: u64 = 200;
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::check::{could_not_tell, not_applicable, pass};
+use crate::facts::Deployment;
 use crate::plan::Change;
 use crate::{Check, Evidence, Facts, Finding, Judged, Outcome, Remedy, Server, Severity, Untold};
 
@@ -212,15 +213,13 @@ fn avs_004(server: &Server<'_>) -> Judged {
     let seen = missing
         .iter()
         .map(|(_, _, line)| Evidence { place: facts.log.path.clone(), seen: (*line).to_owned() });
-    let pattern: Vec<&str> = missing.iter().map(|(kind, _, _)| *kind).collect();
-    let rule = format!("new_RE( qr'\\.({})$'i )", pattern.join("|"));
-    let dms = server.dms().is_ok();
-    let remedy = if dms {
+    let types: Vec<&str> = missing.iter().map(|(kind, _, _)| *kind).collect();
+    let remedy = if server.dms().is_ok() {
         Remedy::new(format!(
             "Ban the type in amavis.cf, or install {} in user-patches.sh.",
             packages.join(", ")
         ))
-        .change(Change::setting("/tmp/docker-mailserver/amavis.cf", "", "$banned_filename_re", rule))
+        .change(banning(facts, &lines, &format!("\\.({})$", types.join("|"))))
         .prove("docker exec mailserver grep 'No decoder' /var/log/mail/mail.log")
     } else {
         Remedy::new("Install what opens it, or ban the type.")
@@ -233,17 +232,23 @@ fn avs_004(server: &Server<'_>) -> Judged {
 
 /// The text of what amavis bans by name, from all lines of the assignment.
 pub(super) fn banned_names(lines: &[Line<'_>]) -> String {
-    let start = lines.iter().rposition(|line| line.text.starts_with("$banned_filename_re"));
-    let rest = start.and_then(|start| lines.get(start..)).unwrap_or_default();
-    let mut text = String::new();
-    for line in rest {
-        text.push_str(line.text);
-        text.push('\n');
-        if line.text.contains(");") {
-            break;
-        }
+    let start = lines.iter().rposition(|line| line.text.starts_with(BANNED));
+    let rest = lines.get(start.unwrap_or_default()..).unwrap_or_default();
+    let end = rest.iter().position(|line| line.text.contains(");")).map_or(rest.len(), |end| end + 1);
+    let assigned = rest.iter().take(if start.is_some() { end } else { 0 });
+    let added = rest.iter().filter(|line| line.text.starts_with(ADDED));
+    assigned.chain(added).map(|line| format!("{}\n", line.text)).collect()
+}
+
+/// What bans more names and types. What is banned already stays, the operator's own list among it.
+fn banning(facts: &Facts, lines: &[Line<'_>], pattern: &str) -> Change {
+    let pattern = format!("qr'{pattern}'i");
+    // docker-mailserver's image has a list, whether it was looked at or not.
+    let dms = facts.about.deployment == Deployment::DockerMailserver;
+    if dms || lines.iter().any(|line| line.text.starts_with(BANNED)) {
+        return Change::lines(USER, &[], &[&format!("{ADDED}, {pattern});")]);
     }
-    text
+    Change::setting(USER, "", BANNED, format!("new_RE( {pattern} )"))
 }
 
 pub(crate) static AVS_005: Check = Check {
@@ -266,7 +271,10 @@ fn avs_005(server: &Server<'_>) -> Judged {
             Some(rule) if setting(rule, "enabled") != Some("false") => {
                 pass("Rspamd's mime_types module is on")
             }
-            _ => Ok(passing("rspamadm configdump", "mime_types is off", DANGEROUS).into()),
+            _ => {
+                let on = Change::setting("/etc/rspamd/local.d/mime_types.conf", "", "enabled", "true");
+                Ok(passing("rspamadm configdump", "mime_types is off", DANGEROUS, on).into())
+            }
         };
     }
     let lines = amavis(facts)?;
@@ -279,26 +287,19 @@ fn avs_005(server: &Server<'_>) -> Judged {
             DANGEROUS.len()
         ));
     }
-    let place = lines.iter().rfind(|line| line.text.starts_with("$banned_filename_re"));
+    let place = lines.iter().rfind(|line| line.text.starts_with(BANNED));
     let place = place.map_or_else(|| "/etc/amavis/conf.d".to_owned(), |line| line.place.clone());
-    Ok(passing(&place, &format!("not among what is banned: {}", missing.join(", ")), &missing).into())
+    let seen = format!("not among what is banned: {}", missing.join(", "));
+    Ok(passing(&place, &seen, &missing, banning(facts, &lines, &format!(".\\.({})$", DANGEROUS.join("|"))))
+        .into())
 }
 
 fn has_word(text: &str, word: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric()).any(|found| found.eq_ignore_ascii_case(word))
 }
 
-fn passing(place: &str, seen: &str, kinds: &[&str]) -> Finding {
-    let rule = format!("new_RE( qr'.\\.({})$'i )", DANGEROUS.join("|"));
-    let remedy = Remedy::new("Ban what runs programs.");
-    let remedy = if place.starts_with("rspamadm") {
-        remedy.change(Change::setting("/etc/rspamd/local.d/mime_types.conf", "", "enabled", "true"))
-    } else if place == "/etc/amavis/conf.d" || place.contains("/20-debian_defaults:") {
-        remedy.change(Change::setting(USER, "", BANNED, rule))
-    } else {
-        // The operator's own list would be lost.
-        remedy.add(USER, &[&format!("{BANNED} = {rule};")])
-    };
+fn passing(place: &str, seen: &str, kinds: &[&str], change: Change) -> Finding {
+    let remedy = Remedy::new("Ban what runs programs.").change(change);
     Finding::new(Severity::Medium, "", format!("Attachments that run programs pass: {}", kinds.join(", ")))
         .cause(BANNED)
         .seen(place, seen)
@@ -307,8 +308,10 @@ fn passing(place: &str, seen: &str, kinds: &[&str]) -> Finding {
 
 /// The operator's own file of amavis, the last one to be read.
 const USER: &str = "/etc/amavis/conf.d/50-user";
-/// What amavis bans by name.
+/// What amavis bans by name: an `Amavis::Lookup::RE`, which is a list.
 const BANNED: &str = "$banned_filename_re";
+/// What begins a line that bans more.
+const ADDED: &str = "push(@$banned_filename_re";
 
 pub(crate) static AVS_006: Check = Check {
     id: "AVS-006",

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Algorithm, Change, Plan, Publish, Reason};
 use crate::facts::{Deployment, Facts, Known, SigningKey};
-use crate::questions::name_servers;
+use crate::questions::{led_to, name_servers};
 use crate::records::{base64, dkim::Record};
 use crate::{Server, Untold};
 
@@ -120,11 +120,13 @@ pub fn rotations(server: &Server<'_>, wishes: &Wishes) -> Result<Vec<Rotation>, 
     domains.dedup();
     domains.retain(|domain| wishes.domains.is_empty() || wishes.domains.contains(domain));
     let of = |domain: &&String, algorithm| looking.rotation(domain, algorithm);
-    Ok(domains
+    let mut found: Vec<Rotation> = domains
         .iter()
         .flat_map(|domain| [of(domain, Algorithm::Rsa), of(domain, Algorithm::Ed25519)])
         .flatten()
-        .collect())
+        .collect();
+    looking.switch(&mut found);
+    Ok(found)
 }
 
 /// The plan that takes each of these steps, as far as it is the server's to take.
@@ -241,21 +243,30 @@ impl Signer {
         both.then_some("OpenDKIM 2.11 signs with one key for each domain; Rspamd signs with both kinds")
     }
 
-    /// What makes the new key sign instead of the old ones.
-    fn switch(&self, domain: &str, old: &[&SigningKey], new: &SigningKey) -> Result<Vec<Change>, String> {
+    /// What makes each new key sign instead of the old ones.
+    fn switch(&self, all: &[Switch<'_>]) -> Vec<Result<Vec<Change>, String>> {
         match self {
-            Self::OpenDkim(tables) => tables.switch(domain, old, new),
-            Self::Rspamd(config) => config.switch(domain, old, new),
+            Self::OpenDkim(tables) => {
+                all.iter().map(|one| tables.switch(&one.new.domain, &one.old, one.new)).collect()
+            }
+            Self::Rspamd(config) => config.switch(all),
         }
     }
 
-    /// What takes an unused key out.
-    fn remove(&self, key: &SigningKey) -> Vec<Change> {
-        let (named, file) = match self {
-            Self::OpenDkim(tables) => (tables.unnamed(key), tables.lasting(&key.place)),
-            Self::Rspamd(_) => (None, key.place.clone()),
-        };
-        named.into_iter().chain([Change::Remove { file }]).collect()
+    /// The line that names an unused key, to be taken out.
+    fn unnamed(&self, key: &SigningKey) -> Option<Change> {
+        match self {
+            Self::OpenDkim(tables) => tables.unnamed(key),
+            Self::Rspamd(_) => None,
+        }
+    }
+
+    /// The private key's file.
+    fn file(&self, key: &SigningKey) -> String {
+        match self {
+            Self::OpenDkim(tables) => tables.lasting(&key.place),
+            Self::Rspamd(_) => key.place.clone(),
+        }
     }
 
     /// The file that says which key signs for a domain.
@@ -267,6 +278,15 @@ impl Signer {
     }
 }
 
+/// A key that is to sign from now on.
+struct Switch<'k> {
+    new: &'k SigningKey,
+    /// Those of its kind that sign now.
+    old: Vec<&'k SigningKey>,
+    /// Those of another kind, which go on.
+    kept: Vec<&'k SigningKey>,
+}
+
 struct Looking<'s, 'f> {
     server: &'s Server<'f>,
     keys: &'f [SigningKey],
@@ -274,17 +294,14 @@ struct Looking<'s, 'f> {
     wishes: &'s Wishes,
 }
 
-impl Looking<'_, '_> {
+impl<'f> Looking<'_, 'f> {
     /// The step of a domain's key; none for a kind that it neither has nor shall have.
     fn rotation(&self, domain: &str, algorithm: Algorithm) -> Option<Rotation> {
-        let kind = |key: &&SigningKey| {
-            let known = key.key.known().map_or(Algorithm::Rsa.name(), |public| &*public.algorithm);
-            key.domain == domain && known == algorithm.name()
-        };
-        let mut own: Vec<&SigningKey> = self.keys.iter().filter(kind).collect();
-        own.sort_by_key(|key| core::cmp::Reverse(key.modified));
+        let own = self.own(domain, algorithm);
         let wanted = algorithm == Algorithm::Rsa || self.wishes.ed25519;
-        if own.is_empty() && !wanted {
+        // What the signer cannot use, and does not, is a file that lies about.
+        let counts = |key: &&SigningKey| !key.senders.is_empty() || self.signer.refuses(algorithm).is_none();
+        if !wanted && !own.iter().any(counts) {
             return None;
         }
         let (step, changes) = match self.step(domain, algorithm, &own) {
@@ -294,33 +311,67 @@ impl Looking<'_, '_> {
         Some(Rotation { domain: domain.to_owned(), algorithm, step, changes })
     }
 
+    /// A domain's keys of a kind, the newest first.
+    fn own(&self, domain: &str, algorithm: Algorithm) -> Vec<&'f SigningKey> {
+        let kind = |key: &&SigningKey| {
+            let known = key.key.known().map_or(Algorithm::Rsa.name(), |public| &*public.algorithm);
+            key.domain == domain && known == algorithm.name()
+        };
+        let mut own: Vec<&SigningKey> = self.keys.iter().filter(kind).collect();
+        own.sort_by_key(|key| core::cmp::Reverse(key.modified));
+        own
+    }
+
+    /// What makes the keys sign whose records are published. A signer's file is changed once, whatever the number of keys.
+    fn switch(&self, found: &mut [Rotation]) {
+        let switching = || |rotation: &Rotation| matches!(rotation.step, Step::Switch { .. });
+        let switches: Vec<Switch<'_>> = found
+            .iter()
+            .filter(|rotation| switching()(rotation))
+            .filter_map(|rotation| {
+                let own = self.own(&rotation.domain, rotation.algorithm);
+                let old: Vec<&SigningKey> = own.iter().copied().filter(|key| signs(key)).collect();
+                let others = self.keys.iter().filter(|key| key.domain == rotation.domain && signs(key));
+                let kept = others.filter(|key| !old.iter().any(|old| old.selector == key.selector)).collect();
+                Some(Switch { new: newer(&own)?, old, kept })
+            })
+            .collect();
+        let changes = self.signer.switch(&switches);
+        for (rotation, changes) in found.iter_mut().filter(|rotation| switching()(rotation)).zip(changes) {
+            match changes {
+                Ok(changes) => rotation.changes = changes,
+                Err(why) => rotation.step = Step::Blocked { why },
+            }
+        }
+    }
+
     fn step(
         &self,
         domain: &str,
         algorithm: Algorithm,
         own: &[&SigningKey],
     ) -> Result<(Step, Vec<Change>), String> {
-        let used: Vec<&SigningKey> = own.iter().copied().filter(|key| !key.senders.is_empty()).collect();
-        let newest = used.iter().map(|key| key.modified).max();
-        let spare = |key: &&&SigningKey| key.senders.is_empty() && matches!(key.key, Known::Is(_));
-        let mut spare = own.iter().filter(spare);
-        if let Some(new) = spare.clone().find(|key| newest.is_none_or(|newest| key.modified > newest)) {
-            return self.coming(domain, &used, new);
-        }
-        if let Some(other) = self.signed_as(domain).filter(|_| used.is_empty()) {
-            return Err(other);
-        }
+        // First: a key of a kind that the signer has not beside another would take that one's place.
         if let Some(why) = self.signer.refuses(algorithm) {
             return Err(why.to_owned());
         }
-        if let Some(why) = self.due(&used) {
-            let selector = self.selector(domain, algorithm, own);
+        if let Some(new) = newer(own) {
+            return self.coming(new).map(|step| (step, Vec::new()));
+        }
+        let used: Vec<&SigningKey> = own.iter().copied().filter(|key| signs(key)).collect();
+        if let Some(other) = self.signed_as(domain).filter(|_| used.is_empty()) {
+            return Err(other);
+        }
+        let spare = own.iter().copied().filter(is_spare).map(|key| (key, self.removal(key)));
+        let spare = spare.into_iter().find(|(_, removal)| !removal.is_empty());
+        if let Some(why) = self.due(&used, spare.is_some()) {
+            let selector = self.selector(algorithm, own);
             let changes = vec![self.signer.place(domain, &selector, algorithm)];
             return Ok((Step::Make { name: format!("{selector}._domainkey.{domain}"), why }, changes));
         }
-        match (spare.next(), used.first()) {
-            (Some(old), Some(current)) => Ok(self.going(old, current)),
-            (_, Some(current)) => Ok((
+        match (spare, used.first()) {
+            (Some((old, removal)), Some(current)) => Ok(self.going(old, removal, current)),
+            (None, Some(current)) => Ok((
                 Step::Rest { name: record_name(current), days: self.days_since(current.modified) },
                 vec![],
             )),
@@ -329,33 +380,36 @@ impl Looking<'_, '_> {
     }
 
     /// A new key: its record first, then it signs.
-    fn coming(
-        &self,
-        domain: &str,
-        used: &[&SigningKey],
-        new: &SigningKey,
-    ) -> Result<(Step, Vec<Change>), String> {
+    fn coming(&self, new: &SigningKey) -> Result<Step, String> {
         let name = record_name(new);
         let public = new.key.known().ok_or_else(|| format!("the key {} cannot be read", new.place))?;
-        let missing = self.missing(&name, &new.domain, &public.base64)?;
-        if !missing.is_empty() {
-            let value = strings(&format!("v=DKIM1; k={}; p={}", public.algorithm, public.base64));
-            return Ok((Step::Publish { name, value, missing }, Vec::new()));
+        let missing = self.missing(&name, &public.base64)?;
+        if missing.is_empty() {
+            return Ok(Step::Switch { name });
         }
-        let changes = self.signer.switch(domain, used, new)?;
-        Ok((Step::Switch { name }, changes))
+        let value = strings(&format!("v=DKIM1; k={}; p={}", public.algorithm, public.base64));
+        Ok(Step::Publish { name, value, missing })
+    }
+
+    /// What takes an unused key out: its line, and its file, if that is no other key's, too.
+    fn removal(&self, key: &SigningKey) -> Vec<Change> {
+        let file = self.signer.file(key);
+        let is_another = |other: &&SigningKey| record_name(other) != record_name(key);
+        let is_shared = self.keys.iter().filter(is_another).any(|other| self.signer.file(other) == file);
+        let file = (!is_shared).then_some(Change::Remove { file });
+        self.signer.unnamed(key).into_iter().chain(file).collect()
     }
 
     /// An old key: its record goes when nobody needs it any more, then the key.
-    fn going(&self, old: &SigningKey, current: &SigningKey) -> (Step, Vec<Change>) {
+    fn going(&self, old: &SigningKey, removal: Vec<Change>, current: &SigningKey) -> (Step, Vec<Change>) {
         let name = record_name(old);
         let dns = &self.server.facts.dns;
         let gone = |question: &str| {
             dns.records("TXT", question)
                 .is_ok_and(|texts| texts.iter().all(|text| Record::read(text).key.is_none()))
         };
-        if gone(&name) && self.servers(&name, &old.domain).iter().all(|(_, question)| gone(question)) {
-            return (Step::Remove { name }, self.signer.remove(old));
+        if gone(&name) && self.servers(&name).iter().all(|(_, question)| gone(question)) {
+            return (Step::Remove { name }, removal);
         }
         // A table that was written later, for another domain, makes the wait longer, never shorter.
         let table = self.server.facts.files.get(&self.signer.table(current)).and_then(Known::known);
@@ -381,39 +435,31 @@ impl Looking<'_, '_> {
         ))
     }
 
-    /// Why there has to be a new key; none if the one that signs is good.
-    fn due(&self, used: &[&SigningKey]) -> Option<String> {
+    /// Why there has to be a new key; none if the one that signs is good. A wish is fulfilled once the old key is on its way out.
+    fn due(&self, used: &[&SigningKey], is_changing: bool) -> Option<String> {
         let Some(newest) = used.first() else { return Some("its mail is not signed".to_owned()) };
         let days = self.days_since(newest.modified);
         let bits = newest.key.known().filter(|public| public.algorithm == "rsa").map(|public| public.bits);
         match bits {
             Some(bits) if bits < 2048 => Some(format!("the old one has {bits} bit")),
-            _ if self.wishes.renew => Some("you asked for it".to_owned()),
+            _ if self.wishes.renew && !is_changing => Some("you asked for it".to_owned()),
             _ if newest.modified > 0 && days >= OLD => Some(format!("the old one was made {days} days ago")),
             _ => None,
         }
     }
 
-    /// A selector that the domain never had: the day, with a letter where that is taken.
-    fn selector(&self, domain: &str, algorithm: Algorithm, own: &[&SigningKey]) -> String {
+    /// A selector that no key here has: the day, with a letter where that is taken.
+    fn selector(&self, algorithm: Algorithm, own: &[&SigningKey]) -> String {
         let first = if algorithm == Algorithm::Rsa { 'r' } else { 'e' };
         let plain = day(self.now(), &format!("{first}%Y%m%d"));
-        let taken = |name: &String| {
-            own.iter().any(|key| key.selector == *name)
-                || self
-                    .server
-                    .facts
-                    .dns
-                    .records("TXT", &format!("{name}._domainkey.{domain}"))
-                    .is_ok_and(|all| !all.is_empty())
-        };
+        let taken = |name: &String| own.iter().any(|key| key.selector == *name);
         let names =
             core::iter::once(plain.clone()).chain(('b'..='z').map(|letter| format!("{plain}{letter}")));
         names.into_iter().find(|name| !taken(name)).unwrap_or(plain)
     }
 
     /// Where a record is not as it should be.
-    fn missing(&self, name: &str, domain: &str, key: &str) -> Result<Vec<String>, String> {
+    fn missing(&self, name: &str, key: &str) -> Result<Vec<String>, String> {
         let dns = &self.server.facts.dns;
         let wanted = base64::decode(key);
         let is_there = |texts: &[String]| match texts {
@@ -428,22 +474,23 @@ impl Looking<'_, '_> {
         let resolver = dns.resolver.known().map_or("the resolver", String::as_str);
         let mut missing: Vec<String> = (!is_there(own)).then(|| resolver.to_owned()).into_iter().collect();
         // A name server that does not answer us tells nothing; the resolver's own answer came from one that did.
-        missing.extend(self.servers(name, domain).into_iter().filter_map(|(server, question)| {
+        missing.extend(self.servers(name).into_iter().filter_map(|(server, question)| {
             let texts = dns.records("TXT", &question).ok()?;
             (!is_there(texts)).then_some(server)
         }));
         Ok(missing)
     }
 
-    /// The name servers of a record's zone, and the question for the record that each was asked.
-    fn servers(&self, name: &str, domain: &str) -> Vec<(String, String)> {
+    /// The name servers of the zone that a record really is in, and the question for the record that each was asked.
+    fn servers(&self, name: &str) -> Vec<(String, String)> {
         let dns = &self.server.facts.dns;
+        let name = led_to(dns, "TXT", name);
         let question = |server: String| {
             let address = dns.records("A", &server).ok()?.first()?;
             let question = format!("{name} @{address}");
             Some((server, question))
         };
-        name_servers(dns, domain).into_iter().filter_map(question).collect()
+        name_servers(dns, name).into_iter().filter_map(question).collect()
     }
 
     fn now(&self) -> i64 {
@@ -453,6 +500,22 @@ impl Looking<'_, '_> {
     fn days_since(&self, moment: i64) -> i64 {
         (self.now() - moment).max(0) / DAY
     }
+}
+
+/// Whether somebody's mail is signed with a key.
+const fn signs(key: &SigningKey) -> bool {
+    !key.senders.is_empty()
+}
+
+/// Whether a key is there that nobody's mail is signed with.
+const fn is_spare(key: &&SigningKey) -> bool {
+    key.senders.is_empty() && matches!(key.key, Known::Is(_))
+}
+
+/// The spare key that is newer than those that sign, of a domain's keys of a kind.
+fn newer<'k>(own: &[&'k SigningKey]) -> Option<&'k SigningKey> {
+    let signing = own.iter().filter(|key| signs(key)).map(|key| key.modified).max();
+    own.iter().copied().filter(is_spare).find(|key| signing.is_none_or(|signing| key.modified > signing))
 }
 
 /// The name of a key's record.

@@ -1,5 +1,8 @@
 //! Rspamd: a block for each domain says where its keys are (<https://rspamd.com/doc/modules/dkim_signing.html>).
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Switch;
 use crate::dms::CONFIG;
 use crate::facts::{Deployment, Facts, SigningKey};
 use crate::plan::{Algorithm, Change};
@@ -42,20 +45,85 @@ pub struct Signing {
     pub line: usize,
 }
 
-/// The keys that a file's blocks name.
+/// The keys that the blocks of one of [`FILES`] name.
 #[must_use]
-pub fn named(text: &str) -> Vec<Signing> {
+pub fn named(file: &str, text: &str) -> Vec<Signing> {
     let entries = ucl::read(text);
-    let section = ucl::find(&entries, "dkim_signing").map_or(&*entries, |section| section.value.block());
-    let selector = ucl::find(section, "selector").and_then(|entry| entry.value.text()).unwrap_or("dkim");
-    let default = ucl::find(section, "path").and_then(|entry| entry.value.text());
-    let default = (selector, default.unwrap_or("/var/lib/rspamd/dkim/$domain.$selector.key"));
-    domains(&entries).into_iter().flat_map(|domain| keys_of(domain, default)).collect()
+    let section = section(&entries);
+    if is_list(file, section) {
+        return Vec::new();
+    }
+    domains(section).into_iter().flat_map(|domain| keys_of(domain, defaults(section))).collect()
+}
+
+/// The keys that the maps of a file give to domains that have no block: `selector_map` and `path_map`, each a file with a domain and its
+/// value in a line.
+#[must_use]
+pub fn mapped(text: &str, read: &dyn Fn(&str) -> Option<String>) -> Vec<Signing> {
+    let entries = ucl::read(text);
+    let section = section(&entries);
+    let (selector, path) = defaults(section);
+    let [selectors, paths] = ["selector_map", "path_map"].map(|name| map(section, name, read));
+    let domains: BTreeSet<&String> = selectors.keys().chain(paths.keys()).collect();
+    let signing = |domain: &String| {
+        let selector = selectors.get(domain).map_or(selector, String::as_str);
+        let path = paths.get(domain).map_or(path, String::as_str);
+        Signing::new(domain, selector, path, 1)
+    };
+    domains.into_iter().map(signing).collect()
+}
+
+/// A map of a file on this server.
+fn map(section: &[Entry<'_>], name: &str, read: &dyn Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
+    let named = ucl::find(section, name).and_then(|entry| entry.value.text()).unwrap_or_default();
+    let path = named.trim_start_matches("file://").replace("$LOCAL_CONFDIR", "/etc/rspamd");
+    let text =
+        Some(path).filter(|path| path.starts_with('/')).and_then(|path| read(&path)).unwrap_or_default();
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let pair = |line: &str| {
+        let (domain, value) = line.split_once(char::is_whitespace)?;
+        Some((domain.to_ascii_lowercase(), value.trim().to_owned()))
+    };
+    lines.filter_map(pair).collect()
+}
+
+/// Selector and path where nothing else is said.
+fn defaults<'a>(section: &[Entry<'a>]) -> (&'a str, &'a str) {
+    let text = |name| ucl::find(section, name).and_then(|entry| entry.value.text());
+    (text("selector").unwrap_or("dkim"), text("path").unwrap_or("/var/lib/rspamd/dkim/$domain.$selector.key"))
+}
+
+impl Signing {
+    fn new(domain: &str, selector: &str, path: &str, line: usize) -> Self {
+        let path = path.replace("$domain", domain).replace("$selector", selector);
+        Self { domain: domain.to_ascii_lowercase(), selector: selector.to_owned(), path, line }
+    }
+}
+
+/// Whether blocks of an earlier file count for nothing beside this one: the section in `override.d` takes the place of theirs.
+#[must_use]
+pub fn names_any(text: &str) -> bool {
+    ucl::find(section(&ucl::read(text)), "domain").is_some()
+}
+
+/// What is said of signing.
+fn section<'e, 'a>(entries: &'e [Entry<'a>]) -> &'e [Entry<'a>] {
+    ucl::find(entries, "dkim_signing").map_or(entries, |section| section.value.block())
+}
+
+/// Two sections `domain`, which are one in `local.d` (`duplicate=merge` in modules.d/dkim_signing.conf). In `override.d` they are a list,
+/// in which Rspamd 3.4 finds no domain: nobody's mail is signed.
+fn is_list(file: &str, section: &[Entry<'_>]) -> bool {
+    replaces(file) && section.iter().filter(|entry| entry.name == "domain").count() > 1
+}
+
+/// Whether what stands in a file takes the place of what stands elsewhere, and is not merged with it.
+fn replaces(file: &str) -> bool {
+    file.contains("/override.d/")
 }
 
 /// The blocks of domains.
-fn domains<'e, 'a>(entries: &'e [Entry<'a>]) -> Vec<&'e Entry<'a>> {
-    let section = ucl::find(entries, "dkim_signing").map_or(entries, |section| section.value.block());
+fn domains<'e, 'a>(section: &'e [Entry<'a>]) -> Vec<&'e Entry<'a>> {
     section.iter().filter(|entry| entry.name == "domain").flat_map(|entry| entry.value.block()).collect()
 }
 
@@ -66,9 +134,7 @@ fn keys_of(domain: &Entry<'_>, (selector, path): (&str, &str)) -> Vec<Signing> {
     let signing = |block: &[Entry<'_>]| {
         let selector = text(block, "selector").unwrap_or_else(|| selector.to_owned());
         let path = text(block, "path").unwrap_or_else(|| path.to_owned());
-        let path = path.replace("$domain", domain.name).replace("$selector", &selector);
-        let (domain, line) = (domain.name.to_ascii_lowercase(), domain.lines.start() + 1);
-        Signing { domain, selector, path, line }
+        Signing::new(domain.name, &selector, &path, domain.lines.start() + 1)
     };
     let block = domain.value.block();
     let several = match ucl::find(block, "selectors").map(|entry| &entry.value) {
@@ -94,7 +160,7 @@ impl Config {
         let [local, own, volume] = FILES;
         let candidates = if docker { vec![volume] } else { vec![own, local] };
         let text = |file: &str| facts.text(file).ok().flatten();
-        let names = |file: &&&str| text(file).is_some_and(|text| !named(text).is_empty());
+        let names = |file: &&&str| text(file).is_some_and(names_any);
         let file = candidates.iter().find(names).or(candidates.last()).copied().unwrap_or(local);
         Self { docker, file, text: text(file).unwrap_or_default().to_owned() }
     }
@@ -118,74 +184,94 @@ impl Config {
         (file, Some(USER.to_owned()))
     }
 
-    pub(super) fn switch(
-        &self,
-        domain: &str,
-        old: &[&SigningKey],
-        new: &SigningKey,
-    ) -> Result<Vec<Change>, String> {
-        let entries = ucl::read(&self.text);
-        let block = domains(&entries).into_iter().find(|entry| entry.name.eq_ignore_ascii_case(domain));
-        let mut keys: Vec<(String, String)> = named(&self.text)
-            .into_iter()
-            .filter(|key| key.domain == domain && !old.iter().any(|old| old.selector == key.selector))
-            .map(|key| (key.selector, key.path))
-            .collect();
-        // Keys that were found by their names alone go on signing beside a new one of another kind only when they are named.
-        keys.push((new.selector.clone(), new.place.clone()));
-        let Some(block) = block else { return Ok(vec![self.added(&entries, domain, &keys)]) };
-        let lines = self.lines_of(block).ok_or_else(|| {
-            format!(
-                "{}:{}: the block of {domain} shares its lines with others; give it lines of its own",
-                self.file,
-                block.lines.start() + 1
-            )
-        })?;
-        let indent = lines.first().map_or(0, |line| line.len() - line.trim_start().len());
-        Ok(vec![lines_changed(self.file, &lines, &written(domain, &keys, indent))])
-    }
-
-    /// The lines of a block that has them for itself.
-    fn lines_of(&self, block: &Entry<'_>) -> Option<Vec<&str>> {
-        let all: Vec<&str> = self.text.lines().collect();
-        let lines = all.get(block.lines.clone())?.to_vec();
-        let first = lines.first()?.trim_start().trim_start_matches('"');
-        let last = lines.last()?.trim();
-        let others =
-            block.value.block().iter().any(|entry| !matches!(entry.name, "path" | "selector" | "selectors"));
-        (lines.len() > 1 && first.starts_with(block.name) && matches!(last, "}" | "};") && !others)
-            .then_some(lines)
-    }
-
-    /// A block for a domain that has none.
-    fn added(&self, entries: &[Entry<'_>], domain: &str, keys: &[(String, String)]) -> Change {
-        let own = entries.iter().find(|entry| entry.name == "domain").and_then(|entry| {
-            let line = self.text.lines().nth(*entry.lines.start())?;
-            line.trim_end().ends_with('{').then_some(line)
-        });
-        if let Some(head) = own {
-            let block = written(domain, keys, 4);
-            let lines: Vec<String> = core::iter::once(head.to_owned()).chain(block).collect();
-            return lines_changed(self.file, &[head], &lines);
+    /// What makes new keys sign: one change of the file, for all of them.
+    pub(super) fn switch(&self, all: &[Switch<'_>]) -> Vec<Result<Vec<Change>, String>> {
+        let mut text = self.text.clone();
+        let mut done: BTreeMap<&str, Result<(), String>> = BTreeMap::new();
+        for domain in all.iter().map(|one| &*one.new.domain) {
+            if !done.contains_key(domain) {
+                let written = self.signing(&text, domain, &keys_after(all, domain));
+                done.insert(domain, written.map(|new| text = new));
+            }
         }
-        let start = if self.docker && self.text.trim().is_empty() { &DMS[..] } else { &[] };
-        let mut lines: Vec<String> = start.iter().map(|line| (*line).to_owned()).collect();
-        lines.push("domain {".to_owned());
-        lines.extend(written(domain, keys, 4));
-        lines.push("}".to_owned());
-        lines_changed(self.file, &[], &lines)
+        let lines = |text: &str| text.lines().map(str::to_owned).collect();
+        let change =
+            Change::Lines { file: self.file.to_owned(), remove: lines(&self.text), add: lines(&text) };
+        let of = |one: &Switch<'_>| done.get(&*one.new.domain).cloned().unwrap_or(Ok(()));
+        all.iter().map(|one| of(one).map(|()| vec![change.clone()])).collect()
+    }
+
+    /// The text in which a domain's mail is signed with these keys.
+    fn signing(&self, text: &str, domain: &str, keys: &[Named<'_>]) -> Result<String, String> {
+        let entries = ucl::read(text);
+        let section = section(&entries);
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let refused = |at: usize, why: &str| Err(format!("{}:{}: {why}", self.file, at + 1));
+        let head = section.iter().find(|entry| entry.name == "domain").map(|entry| *entry.lines.start());
+        if is_list(self.file, section) {
+            let why = "with more than one section `domain` in this file Rspamd signs for nobody; put their blocks into one";
+            return refused(head.unwrap_or_default(), why);
+        }
+        let is_own = |entry: &&Entry<'_>| entry.name.eq_ignore_ascii_case(domain);
+        if let Some(block) = domains(section).into_iter().find(is_own) {
+            let start = *block.lines.start();
+            if !has_own_lines(&lines, block) {
+                let why =
+                    format!("the block of {domain} shares its lines with others; give it lines of its own");
+                return refused(start, &why);
+            }
+            let indent = lines.get(start).map_or(0, |line| line.len() - line.trim_start().len());
+            lines.splice(block.lines.clone(), written(domain, keys, indent));
+        } else if let Some(head) = head.filter(|head| lines.get(*head).is_some_and(|line| is_head(line))) {
+            lines.splice(head + 1..head + 1, written(domain, keys, 4));
+        } else if let Some(head) = head.filter(|_| replaces(self.file)) {
+            return refused(
+                head,
+                "the section `domain` begins with more than `domain {`; give that a line of its own",
+            );
+        } else {
+            let start = if self.docker && text.trim().is_empty() { &DMS[..] } else { &[] };
+            lines.extend(start.iter().map(|line| (*line).to_owned()));
+            lines.push("domain {".to_owned());
+            lines.extend(written(domain, keys, 4));
+            lines.push("}".to_owned());
+        }
+        Ok(lines.join("\n") + "\n")
     }
 }
 
-fn lines_changed(file: &str, remove: &[&str], add: &[String]) -> Change {
-    let add: Vec<&str> = add.iter().map(String::as_str).collect();
-    Change::lines(file, remove, &add)
+/// A selector and the file of its key.
+type Named<'a> = (&'a str, &'a str);
+
+/// The keys that sign a domain's mail after the switches: those that go on, and the new ones.
+fn keys_after<'a>(all: &[Switch<'a>], domain: &str) -> Vec<Named<'a>> {
+    let own = || all.iter().filter(|one| one.new.domain == domain);
+    let is_old = |key: &&&SigningKey| own().any(|one| one.old.iter().any(|old| old.selector == key.selector));
+    let kept = own().take(1).flat_map(|one| one.kept.iter().filter(|key| !is_old(key)).copied());
+    kept.chain(own().map(|one| one.new)).map(|key| (&*key.selector, &*key.place)).collect()
+}
+
+/// Whether a block has its lines for itself, and says of keys alone.
+fn has_own_lines(lines: &[String], block: &Entry<'_>) -> bool {
+    let line = |at: &usize| lines.get(*at).map_or("", |line| line.trim());
+    let (first, last) = (line(block.lines.start()), line(block.lines.end()));
+    let is_of_keys = |entry: &Entry<'_>| matches!(entry.name, "path" | "selector" | "selectors");
+    block.lines.start() < block.lines.end()
+        && first.trim_start_matches('"').starts_with(block.name)
+        && matches!(last, "}" | "};" | "},")
+        && block.value.block().iter().all(is_of_keys)
+}
+
+/// Whether a line begins the section, and nothing else.
+fn is_head(line: &str) -> bool {
+    let name = line.trim().strip_suffix('{').map(|name| name.trim_end_matches([' ', '\t', '=', ':']));
+    name.is_some_and(|name| name.trim_matches('"') == "domain")
 }
 
 /// The block of a domain.
-fn written(domain: &str, keys: &[(String, String)], indent: usize) -> Vec<String> {
+fn written(domain: &str, keys: &[Named<'_>], indent: usize) -> Vec<String> {
     let blank = " ".repeat(indent);
-    let pair = |(selector, path): &(String, String), more: &str| {
+    let pair = |(selector, path): &Named<'_>, more: &str| {
         [format!("{blank}{more}path = \"{path}\";"), format!("{blank}{more}selector = \"{selector}\";")]
     };
     let mut lines = vec![format!("{blank}{domain} {{")];

@@ -92,14 +92,26 @@ impl Scene {
             modified: NOW - days * DAY,
             ..SigningKey::default()
         };
+        let zone = format!("_domainkey.{}", key.domain);
+        self.answer(&format!("NS {zone}"), &[]);
+        self.answer(&format!("NS {selector}.{zone}"), &[]);
+        self.keys().push(key);
+    }
+
+    fn keys(&mut self) -> &mut Vec<SigningKey> {
         let Known::Is(keys) = &mut self.facts.dns.signing else { unreachable!() };
-        keys.push(key);
+        keys
+    }
+
+    /// The key that was made last is another domain's, another kind's, elsewhere.
+    fn with(&mut self, turn: impl FnOnce(&mut SigningKey)) {
+        turn(self.keys().last_mut().unwrap());
     }
 
     fn published(&mut self, selector: &str, at: &[&str], there: bool) {
         let Known::Is(keys) = &self.facts.dns.signing else { unreachable!() };
         let key = keys.iter().find(|key| key.selector == selector).unwrap().key.known().unwrap();
-        let record = format!("v=DKIM1; k=rsa; p={}", key.base64);
+        let record = format!("v=DKIM1; k={}; p={}", key.algorithm, key.base64);
         let records: &[&str] = if there { &[&record] } else { &[] };
         for end in at {
             self.answer(&format!("TXT {selector}._domainkey.example.org{end}"), records);
@@ -307,7 +319,7 @@ fn rspamd_gets_another_block() {
     scene.published("r20261122", &ALL, true);
     let (_, plan) = scene.step(false);
     let after = scene.after(&plan, path);
-    let now = named(&after);
+    let now = named(path, &after);
     assert_eq!(
         now,
         [
@@ -325,14 +337,196 @@ fn rspamd_gets_another_block() {
         scene.file(path, text, NOW);
         let (_, plan) = scene.step(false);
         let after = scene.after(&plan, path);
-        assert_eq!(named(&after).len(), 1, "{after}");
+        assert_eq!(named(path, &after).len(), 1, "{after}");
         assert!(after.starts_with(text));
     }
 }
 
-fn named(text: &str) -> Vec<(&'static str, &'static str, &'static str)> {
+/// A wish is fulfilled once, not at every word of it.
+#[test]
+fn a_renewed_key_is_not_renewed_again() {
+    let mut scene = Scene::new();
+    tables(&mut scene, 0);
+    scene.key("mail", 2048, 100, false);
+    scene.key("r20261122", 2048, 0, true);
+    scene.published("mail", &ALL, true);
+    assert!(matches!(scene.step(true).0, Step::Wait { .. }), "{:?}", scene.step(true).0);
+    scene.published("mail", &ALL, false);
+    assert!(matches!(scene.step(true).0, Step::Remove { .. }));
+}
+
+#[test]
+fn a_file_that_is_another_keys_too_stays() {
+    let mut scene = Scene::new();
+    tables(&mut scene, 10);
+    scene.key("mail", 2048, 100, false);
+    scene.key("mail", 2048, 100, true);
+    scene.with(|key| key.domain = "example.net".to_owned());
+    scene.key("r20261112", 2048, 10, true);
+    scene.published("mail", &ALL, false);
+    let (step, plan) = scene.step(false);
+    assert!(matches!(step, Step::Remove { .. }), "{step:?}");
+    assert_eq!(scene.after(&plan, "/etc/opendkim/KeyTable"), "");
+    let changes: Vec<_> = plan.steps.iter().map(|step| &step.change).collect();
+    assert!(changes.iter().all(|change| matches!(change, Change::Lines { .. })), "{changes:?}");
+}
+
+/// OpenDKIM has one key for each domain: an Ed25519 key beside it would take its place.
+#[test]
+fn opendkim_keeps_its_rsa_key() {
+    let mut scene = Scene::new();
+    tables(&mut scene, 10);
+    scene.key("mail", 2048, 100, true);
+    scene.key("e20261122", 256, 0, false);
+    scene.with(edwards);
+    scene.published("e20261122", &ALL, true);
+    let found = rotations(&Server::new(&scene.facts), &Wishes::default()).unwrap();
+    assert!(matches!(found.as_slice(), [Rotation { step: Step::Rest { .. }, .. }]), "{found:?}");
+    let wishes = Wishes { ed25519: true, ..Wishes::default() };
+    let found = rotations(&Server::new(&scene.facts), &wishes).unwrap();
+    assert!(
+        matches!(&found.last().unwrap().step, Step::Blocked { why } if why.contains("one key")),
+        "{found:?}"
+    );
+    assert!(plan(&scene.facts, &found).steps.is_empty());
+}
+
+fn edwards(key: &mut SigningKey) {
+    key.key = Known::Is(PublicKey {
+        algorithm: "ed25519".to_owned(),
+        bits: 256,
+        base64: "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=".to_owned(),
+    });
+}
+
+/// `_domainkey` may be a zone of its own, and a record an alias in somebody else's.
+#[test]
+fn a_record_is_looked_for_where_it_really_is() {
+    let start = || {
+        let mut scene = Scene::new();
+        tables(&mut scene, 400);
+        scene.key("mail", 2048, 100, true);
+        scene.key("r20261122", 2048, 0, false);
+        scene.published("r20261122", &[""], true);
+        // What the servers of example.org tell of it: nothing.
+        scene.published("r20261122", &[" @192.0.2.1"], false);
+        scene.answer("A ns.provider.example", &["192.0.2.9"]);
+        scene
+    };
+    assert!(matches!(start().step(false).0, Step::Publish { .. }));
+    let mut scene = start();
+    scene.answer("NS _domainkey.example.org", &["ns.provider.example"]);
+    scene.published("r20261122", &[" @192.0.2.9"], true);
+    assert!(matches!(scene.step(false).0, Step::Switch { .. }), "{:?}", scene.step(false).0);
+
+    let mut scene = start();
+    let target = "r20261122.dkim.provider.example";
+    let question = "TXT r20261122._domainkey.example.org";
+    let Some(Known::Is(answer)) = scene.facts.dns.answers.get_mut(question) else { unreachable!() };
+    answer.aliases = vec![target.to_owned()];
+    let record = answer.records.first().unwrap().clone();
+    for name in [target, "dkim.provider.example"] {
+        scene.answer(&format!("NS {name}"), &[]);
+    }
+    scene.answer("NS provider.example", &["ns.provider.example"]);
+    assert!(crate::questions::questions(&scene.facts.dns).contains(&format!("TXT {target} @192.0.2.9")));
+    scene.answer(&format!("TXT {target} @192.0.2.9"), &[]);
+    assert!(matches!(scene.step(false).0, Step::Publish { .. }));
+    scene.answer(&format!("TXT {target} @192.0.2.9"), &[&record]);
+    assert!(matches!(scene.step(false).0, Step::Switch { .. }), "{:?}", scene.step(false).0);
+}
+
+/// Keys of Rspamd's for these domains, whose records are published: one of RSA that signs by its name, and a new one of each kind.
+fn of_rspamd(scene: &mut Scene, domain: &str, kinds: &[Algorithm]) {
+    let folder = "/var/lib/rspamd/dkim";
+    let mut put = |selector: &str, days, used: bool, algorithm| {
+        scene.key(selector, 2048, days, used);
+        scene.with(|key| {
+            key.domain = domain.to_owned();
+            key.place = format!("{folder}/{domain}.{selector}.key");
+            key.table = folder.to_owned();
+            if used {
+                key.senders = vec![domain.to_owned()];
+            }
+            if algorithm == Algorithm::Ed25519 {
+                edwards(key);
+            }
+        });
+        let public = scene.keys().last().unwrap().key.known().unwrap().clone();
+        let record = format!("v=DKIM1; k={}; p={}", public.algorithm, public.base64);
+        scene.answer(&format!("TXT {selector}._domainkey.{domain}"), &[&record]);
+    };
+    put("dkim", 100, true, Algorithm::Rsa);
+    for kind in kinds {
+        put(if *kind == Algorithm::Rsa { "r20261122" } else { "e20261122" }, 0, false, *kind);
+    }
+    scene.facts.dns.domains.push(domain.to_owned());
+}
+
+fn switched(scene: &Scene, path: &str) -> Vec<(&'static str, &'static str)> {
+    let found = rotations(&Server::new(&scene.facts), &Wishes::default()).unwrap();
+    assert!(found.iter().any(|one| matches!(one.step, Step::Switch { .. })), "{found:?}");
+    let after = scene.after(&plan(&scene.facts, &found), path);
+    named(path, &after).into_iter().map(|(domain, selector, _)| (domain, selector)).collect()
+}
+
+#[test]
+fn a_new_kind_of_key_signs_beside_the_one_that_was_found_by_its_name() {
+    let path = "/etc/rspamd/local.d/dkim_signing.conf";
+    let mut scene = Scene::new();
+    scene.facts.dns.domains.clear();
+    of_rspamd(&mut scene, "example.com", &[Algorithm::Ed25519]);
+    assert_eq!(switched(&scene, path), [("example.com", "dkim"), ("example.com", "e20261122")]);
+}
+
+#[test]
+fn several_keys_begin_to_sign_in_one_run() {
+    let path = "/etc/rspamd/local.d/dkim_signing.conf";
+    for text in [
+        "",
+        "domain {\n}\n",
+        "enabled = true;\ndomain {\n    example.net {\n        path = \"/b\";\n        selector = \"x\";\n    }\n}\n",
+    ] {
+        let mut scene = Scene::new();
+        scene.facts.dns.domains.clear();
+        scene.file(path, text, NOW);
+        of_rspamd(&mut scene, "example.com", &[Algorithm::Rsa, Algorithm::Ed25519]);
+        of_rspamd(&mut scene, "example.edu", &[Algorithm::Rsa]);
+        let mut all = switched(&scene, path);
+        all.sort_unstable();
+        all.retain(|(domain, _)| *domain != "example.net");
+        let now = [("example.com", "e20261122"), ("example.com", "r20261122"), ("example.edu", "r20261122")];
+        assert_eq!(all, now, "{text}");
+        let found = rotations(&Server::new(&scene.facts), &Wishes::default()).unwrap();
+        let made = plan(&scene.facts, &found);
+        let after = scene.after(&made, path);
+        assert_eq!(after.matches("domain {").count(), 1, "{after}");
+        assert!(after.contains("example.net") == text.contains("example.net") && made.steps.len() == 1);
+    }
+}
+
+/// Rspamd 3.4 takes two sections in `override.d` for a list, and signs for nobody.
+#[test]
+fn two_sections_that_sign_for_nobody_are_told() {
+    let text = "domain { example.com { selector = a; path = \"/a\"; } }\ndomain { example.net { selector = b; path = \"/b\"; } }\n";
+    let [local, own, _] = rspamd::FILES;
+    assert_eq!(rspamd::named(local, text).len(), 2);
+    assert!(rspamd::named(own, text).is_empty());
+    let mut scene = Scene::new();
+    scene.facts.dns.domains.clear();
+    scene.file(own, text, NOW);
+    of_rspamd(&mut scene, "example.com", &[Algorithm::Rsa]);
+    let found = rotations(&Server::new(&scene.facts), &Wishes::default()).unwrap();
+    let step = &found.first().unwrap().step;
+    assert!(
+        matches!(step, Step::Blocked { why } if why.starts_with(own) && why.contains("more than one")),
+        "{step:?}"
+    );
+}
+
+fn named(file: &str, text: &str) -> Vec<(&'static str, &'static str, &'static str)> {
     let leaked = |text: String| &*text.leak();
-    rspamd::named(text)
+    rspamd::named(file, text)
         .into_iter()
         .map(|key| (leaked(key.domain), leaked(key.selector), leaked(key.path)))
         .collect()

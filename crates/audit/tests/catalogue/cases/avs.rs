@@ -1,7 +1,9 @@
 //! Content filtering.
 
 use mailward_audit::Facts;
-use mailward_audit::facts::{Account, File, Known, Listener, LoggedLine, Process, Said, Sample, Trial};
+use mailward_audit::facts::{
+    Account, File, Known, LEARNED, Listener, LoggedLine, Process, Said, Sample, Trial,
+};
 
 use crate::Case;
 use crate::build::{dms, file, nothing, postfix, said};
@@ -48,8 +50,6 @@ fn rspamd(dump: &str) -> Facts {
 fn env(text: &str) -> Facts {
     file(dms(), "/compose/mailserver.env", text)
 }
-
-const LEARNED: &str = "sa-learn --dbpath /var/lib/amavis/.spamassassin/bayes --dump magic";
 
 /// What sa-learn says of its database.
 fn learned(spam: u64, ham: u64) -> String {
