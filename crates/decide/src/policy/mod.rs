@@ -54,6 +54,8 @@ pub struct Question<'a> {
 pub struct Evidence {
     /// The lists that list it, with the weight of each; below zero they speak for it.
     pub listed: Vec<(String, i32)>,
+    /// The sum of what allowlists that did not answer could have said for it; zero or less.
+    pub unheard: i32,
     /// What the sender's SPF record says of its address.
     pub spf: Spf,
     /// The country that its address is in.
@@ -443,7 +445,13 @@ impl Policy {
         trail.note("doubts", || format!("together {sum}; refused from {}", self.settings.doubts.refuse_at));
         if sum >= self.settings.doubts.refuse_at {
             let why: Vec<_> = doubts.iter().filter(|doubt| doubt.weight() > 0).map(Doubt::reason).collect();
-            let answer = Answer::Refuse(format!("5.7.1 Client refused: {}", why.join(", ")));
+            let why = why.join(", ");
+            // Whoever is vouched for is not to lose his letter by a list that does not answer today.
+            let answer = if sum.saturating_add(evidence.unheard) >= self.settings.doubts.refuse_at {
+                Answer::Refuse(format!("5.7.1 Client refused: {why}"))
+            } else {
+                Answer::Later(format!("4.7.1 Client refused for now: {why}"))
+            };
             self.decide(Family::Doubts, question, answer, trail)?;
         }
         self.greylisted(question, evidence, sum, now, trail)

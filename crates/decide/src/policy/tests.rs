@@ -109,6 +109,10 @@ fn lists_refuse_and_vouch_by_weight() {
     assert_eq!(judged(&mut policy, &PARTNER, &listed(&[4, 4]), 0).1, Some(Family::Doubts));
     assert_eq!(judged(&mut policy, &PARTNER, &listed(&[4]), 0).1, Some(Family::Greylist));
     assert_eq!(judged(&mut policy, &PARTNER, &listed(&[4, 4, -3]), 0).1, None);
+    // A list that did not answer could have vouched for it.
+    let unheard = |unheard| Evidence { unheard, ..listed(&[4, 4]) };
+    assert!(matches!(policy.judge(&PARTNER, &unheard(-1), &none(), at(0)).answer, Answer::Later(_)));
+    assert!(matches!(policy.judge(&PARTNER, &unheard(0), &none(), at(0)).answer, Answer::Refuse(_)));
     // What is known without lists never refuses.
     let evidence = Evidence { spf: Spf::Fail, ..Evidence::default() };
     assert_eq!(judged(&mut policy, &BOT, &evidence, 0).1, Some(Family::Greylist));
