@@ -74,6 +74,7 @@ fn ten_million() {
             origin,
             sender: format!("s{n}@partner.example"),
             recipient: "alice@example.com".into(),
+            is_forged: false,
         };
         greylist.attempt(&triplet, now);
         if n % 1_024 == 0 {

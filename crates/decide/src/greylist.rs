@@ -78,6 +78,8 @@ pub struct Triplet {
     pub sender: String,
     /// To whom.
     pub recipient: String,
+    /// His domain says that it is not he: then it does not help that somebody here wrote to that address.
+    pub is_forged: bool,
 }
 
 /// What the greylist says to an attempt.
@@ -182,7 +184,7 @@ impl Greylist {
     /// Somebody here writes to this address: when it answers, it is no stranger.
     pub fn wrote_to(&mut self, recipient: &str, now: Timestamp) {
         let address = recipient.to_ascii_lowercase();
-        let key = self.correspondent(&address);
+        let key = self.correspondent(&normal(&address));
         let known = self.table.get(key);
         if known.is_none_or(|seen| seconds(now).saturating_sub(seen.at) >= FRESH) {
             let text = known.is_none().then(|| Box::new((String::new(), String::new(), address)));
@@ -231,7 +233,7 @@ impl Greylist {
         let settings = &self.settings;
         let within = |seen: &Seen, span| now.since(seen.time()) < span;
         let kept = |key| self.table.get(key).filter(|seen| within(seen, settings.memory));
-        if kept(keys.sender).is_some() && !triplet.sender.is_empty() {
+        if kept(keys.sender).is_some() && !triplet.sender.is_empty() && !triplet.is_forged {
             return Standing::Correspondent;
         }
         let often = |seen: Seen| settings.auto_allow > 0 && seen.passes >= settings.auto_allow;
@@ -243,7 +245,8 @@ impl Greylist {
             Some(seen) if !within(&seen, settings.delay) && within(&seen, settings.window) => {
                 Standing::Passed
             }
-            Some(seen) if within(&seen, settings.delay) => {
+            // Otherwise the clock was set back, and it would be too early until it has caught up.
+            Some(seen) if within(&seen, settings.delay) && seen.time() <= now => {
                 Standing::Early(Span::from_micros(settings.delay.micros() - now.since(seen.time()).micros()))
             }
             _ => Standing::New,

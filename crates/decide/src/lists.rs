@@ -36,6 +36,12 @@ impl DnsList {
         &self.zone
     }
 
+    /// What it weighs that it lists an address; below zero it speaks for it.
+    #[must_use]
+    pub const fn weight(&self) -> i32 {
+        self.weight
+    }
+
     /// What its answers mean. Only 127.0.0.0/8 is one: a domain that was sold answers everything with the address of a parking page.
     #[must_use]
     pub fn listing(&self, answers: &[Ipv4Addr]) -> Listing {

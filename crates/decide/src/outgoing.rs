@@ -215,17 +215,20 @@ impl Outgoing {
         let mut sent = self.accounts.get(account).copied().unwrap_or_default();
         sent.turn(now);
         let quotas = self.quotas(&sent);
+        for (taken, quota) in sent.taken.iter_mut().zip(quotas) {
+            quota.into_iter().for_each(|quota| taken.settle(quota, now));
+        }
         let mut taken = sent.taken;
         for (((taken, quota), name), n) in
             taken.iter_mut().zip(quotas).zip(NAMES).zip([messages, recipients].into_iter().cycle())
         {
             let Some(quota) = quota.filter(|_| n > 0) else { continue };
             if let Err(wait) = taken.take(quota, n, now) {
-                let is_news = sent.over.is_none_or(|over| now.since(over) >= DAY);
+                let is_news = sent.over.is_none_or(|over| is_over(over, DAY, now));
                 if is_news {
                     sent.over = Some(now);
-                    self.keep(account, sent);
                 }
+                self.keep(account, sent);
                 return Err(Over { what: name, quota, wait, is_news });
             }
         }
@@ -287,14 +290,19 @@ impl Outgoing {
 
 const NAMES: [&str; 4] = ["messages", "recipients", "messages a day", "recipients a day"];
 
+/// Whether a time that began then is over; one that has not begun yet is, too: the clock was set back.
+fn is_over(begun: Timestamp, span: Span, now: Timestamp) -> bool {
+    now.since(begun) >= span || now < begun
+}
+
 impl Sent {
     /// Closes the hour and the day, when they are over.
     fn turn(&mut self, now: Timestamp) {
-        if now.since(self.hour.0) >= HOUR {
+        if is_over(self.hour.0, HOUR, now) {
             self.day.1 = self.day.1.max(self.hour.1);
             self.hour = (now, 0);
         }
-        if now.since(self.day.0) >= DAY {
+        if is_over(self.day.0, DAY, now) {
             // A day on which it was over a limit may be a thief's.
             if self.over.is_none_or(|over| over < self.day.0) {
                 let (usual, busiest) = (self.usual, self.day.1);

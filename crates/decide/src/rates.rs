@@ -52,6 +52,11 @@ impl Quota {
     fn interval(self) -> i64 {
         i64::try_from(self.window.micros() / u64::from(self.amount.max(1))).unwrap_or(i64::MAX)
     }
+
+    /// How much time the whole burst takes up.
+    fn all(self) -> i64 {
+        self.interval().saturating_mul(self.burst.into())
+    }
 }
 
 impl fmt::Display for Quota {
@@ -71,15 +76,21 @@ impl Taken {
     /// # Errors
     /// How long it takes until there is as much.
     pub fn take(&mut self, quota: Quota, n: u32, now: Timestamp) -> Result<(), Span> {
+        self.settle(quota, now);
         let interval = quota.interval();
         let after = self.0.max(now.micros()).saturating_add(interval.saturating_mul(n.into()));
         let ahead = after.saturating_sub(now.micros());
-        let most = interval.saturating_mul(quota.burst.into());
+        let most = quota.all();
         if ahead > most {
             return Err(Span::from_micros(u64::try_from(ahead - most).unwrap_or(0)));
         }
         self.0 = after;
         Ok(())
+    }
+
+    /// More than all is taken after the clock was set back, or the quota was more generous: nobody waits longer for that.
+    pub(crate) fn settle(&mut self, quota: Quota, now: Timestamp) {
+        self.0 = self.0.min(now.micros().saturating_add(quota.all()));
     }
 
     /// Gives `n` back that were taken and not used.

@@ -4,11 +4,14 @@ mod macros;
 mod record;
 
 use core::net::IpAddr;
+use std::rc::Rc;
 
 use mailward_model::Network;
 
 use crate::policy::Spf;
 use record::{Mechanism, Record, Term};
+
+pub use record::is_spf;
 
 /// A question to the DNS; names are lower case and without a dot at their end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,14 +32,30 @@ pub enum Lookup {
 /// What the DNS says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Texts, the strings of each joined.
-    Texts(Vec<String>),
+    /// The SPF record among the texts of a name.
+    Record(Rc<Published>),
     /// Addresses.
     Addresses(Vec<IpAddr>),
     /// Names of mail servers.
     Names(Vec<String>),
     /// It did not answer.
     Nothing,
+}
+
+/// The SPF record of a name. It is read once, although a check begins anew with everything that it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published(Result<Option<Record>, ()>);
+
+impl Published {
+    /// Out of the texts of the name, the strings of each joined.
+    pub fn of<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        let mut records = texts.filter(|text| is_spf(text));
+        Self(match (records.next(), records.next()) {
+            (None, _) => Ok(None),
+            (Some(text), None) => Record::read(text).map(Some).ok_or(()),
+            (Some(_), Some(_)) => Err(()),
+        })
+    }
 }
 
 /// Who wants to send in whose name.
@@ -99,7 +118,10 @@ struct Checking<'a> {
 impl Checking<'_> {
     /// What the record of a domain says (section 4).
     fn domain(&mut self, domain: &str) -> Result<Spf, Stop> {
-        let Some(record) = self.record(domain)? else { return Ok(Spf::None) };
+        let Found::Record(published) = self.ask(Lookup::Texts(domain.to_owned()))? else {
+            return Err(Stop::Error);
+        };
+        let Some(record) = published.0.as_ref().map_err(|()| Stop::Error)? else { return Ok(Spf::None) };
         for Term { result, mechanism } in &record.terms {
             if self.matches(mechanism, domain)? {
                 return Ok(*result);
@@ -109,18 +131,6 @@ impl Checking<'_> {
         self.count()?;
         let target = self.expand(redirect, domain)?;
         self.domain(&target)
-    }
-
-    fn record(&mut self, domain: &str) -> Result<Option<Record>, Stop> {
-        let Found::Texts(texts) = self.ask(Lookup::Texts(domain.to_owned()))? else {
-            return Err(Stop::Error);
-        };
-        let mut records = texts.iter().filter(|text| record::is_spf(text));
-        match (records.next(), records.next()) {
-            (None, _) => Ok(None),
-            (Some(text), None) => Record::read(text).map(Some).ok_or(Stop::Error),
-            (Some(_), Some(_)) => Err(Stop::Error),
-        }
     }
 
     fn matches(&mut self, mechanism: &Mechanism, domain: &str) -> Result<bool, Stop> {

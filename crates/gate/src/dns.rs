@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
+use mailward_decide::spf::is_spf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::Semaphore;
@@ -21,7 +22,7 @@ pub(crate) type Values = Rc<[Value]>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     Address(IpAddr),
-    /// The strings of a text, joined.
+    /// An SPF record, its strings joined.
     Text(String),
     /// A mail server.
     Server(String),
@@ -31,29 +32,51 @@ pub(crate) enum Value {
 pub(crate) struct Resolver {
     servers: Vec<SocketAddr>,
     deadline: Duration,
-    cache: RefCell<HashMap<(String, RecordType), Cached>>,
+    cache: RefCell<Cache>,
     sockets: Semaphore,
+    /// How many questions were answered.
+    answered: Cell<u64>,
     /// Until when nobody is asked, because nobody answered.
     silent_until: Cell<Option<Instant>>,
 }
 
-#[derive(Clone)]
+/// Answers, with a bound to what they take up: whoever sends mail chooses whose answers these are.
+#[derive(Default)]
+struct Cache {
+    answers: HashMap<(String, RecordType), Cached>,
+    bytes: usize,
+}
+
 struct Cached {
     values: Values,
     until: Instant,
+    bytes: usize,
+}
+
+/// Why nothing is known of a name.
+enum Unknown {
+    /// It was not asked for, or the server could not tell.
+    Untold,
+    /// Nobody answered in time.
+    Silence,
 }
 
 /// Questions at a time; further ones go without an answer.
 const SOCKETS: usize = 512;
-/// Answers that are remembered.
+/// Answers that are remembered, and the bytes of all of them.
 const ANSWERS: usize = 50_000;
+const BYTES: usize = 32 << 20;
+/// Values of an answer that are looked at. Whoever has more means no good, or needs none of the others.
+const VALUES: usize = 50;
+/// The longest SPF record that is read; those of the largest senders have 2 KB.
+const TEXT: usize = 4 << 10;
 /// What fits without fragments (RFC 9715).
 const PAYLOAD: u16 = 1_232;
 /// The least and the most that an answer is remembered; "there is none" at most so long (RFC 2308 section 5).
 const LEAST: u32 = 10;
 const MOST: u32 = 86_400;
 const MOST_NEGATIVE: u32 = 3_600;
-/// How long nobody is asked after a question without an answer: whoever asks us next does not wait in vain, too.
+/// How long nobody is asked after a list was asked and nobody answered: whoever asks us next does not wait in vain, too.
 const SILENCE: Duration = Duration::from_secs(5);
 
 impl Resolver {
@@ -64,6 +87,7 @@ impl Resolver {
             deadline,
             cache: RefCell::default(),
             sockets: Semaphore::new(SOCKETS),
+            answered: Cell::new(0),
             silent_until: Cell::new(None),
         }
     }
@@ -73,58 +97,95 @@ impl Resolver {
         self.deadline
     }
 
-    /// What a name has of a kind; nothing where nobody answered in time.
+    /// What a name has of a kind; nothing where nobody answered in time. Senders choose these names: a name server that does not answer
+    /// for one of them says nothing about the resolver.
     pub(crate) async fn look(&self, name: &str, kind: RecordType) -> Option<Values> {
-        let key = (name.to_owned(), kind);
-        if let Some(known) = self.cache.borrow().get(&key).filter(|cached| cached.until > Instant::now()) {
-            return Some(Rc::clone(&known.values));
-        }
-        if self.silent_until.get().is_some_and(|until| until > Instant::now()) {
-            return None;
-        }
-        let _socket = self.sockets.try_acquire().ok()?;
-        let answer = timeout(self.deadline, self.ask(name, kind)).await.ok().flatten();
-        let Some(message) = answer else {
-            self.silent_until.set(Some(Instant::now() + SILENCE));
-            return None;
-        };
-        let (values, ttl) = understood(&message)?;
-        self.remember(key, Rc::clone(&values), ttl);
-        Some(values)
+        self.known_or_asked(name, kind).await.ok()
     }
 
-    /// The IPv4 addresses of a name.
-    pub(crate) async fn addresses(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
-        let v4 = |value: &Value| match value {
-            Value::Address(IpAddr::V4(address)) => Some(*address),
-            _ => None,
-        };
-        Some(self.look(name, RecordType::A).await?.iter().filter_map(v4).collect())
+    /// What a list answers. When it does not, and nobody else does meanwhile, the resolver is taken for silent.
+    pub(crate) async fn listed(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
+        let answered = self.answered.get();
+        let found = self.known_or_asked(name, RecordType::A).await;
+        if matches!(found, Err(Unknown::Silence)) && self.answered.get() == answered {
+            self.silent_until.set(Some(Instant::now() + SILENCE));
+        }
+        found.ok().map(|values| addresses(&values))
+    }
+
+    /// What a list answers now, whatever is remembered.
+    pub(crate) async fn tried(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
+        self.asked(name, RecordType::A).await.ok().map(|values| addresses(&values))
+    }
+
+    async fn known_or_asked(&self, name: &str, kind: RecordType) -> Result<Values, Unknown> {
+        if let Some(known) = self.cache.borrow().get(name, kind) {
+            return Ok(known);
+        }
+        if self.silent_until.get().is_some_and(|until| until > Instant::now()) {
+            return Err(Unknown::Untold);
+        }
+        self.asked(name, kind).await
+    }
+
+    async fn asked(&self, name: &str, kind: RecordType) -> Result<Values, Unknown> {
+        // Not every sender's domain is a name.
+        let question = question(name, kind).ok_or(Unknown::Untold)?;
+        let _socket = self.sockets.try_acquire().map_err(|_| Unknown::Untold)?;
+        let answer = timeout(self.deadline, self.ask(&question)).await.ok().flatten();
+        let message = answer.ok_or(Unknown::Silence)?;
+        self.answered.set(self.answered.get() + 1);
+        let (values, ttl) = understood(&message).ok_or(Unknown::Untold)?;
+        self.cache.borrow_mut().put((name.to_owned(), kind), Rc::clone(&values), ttl);
+        Ok(values)
     }
 
     /// Asks each server, the first one again at the end: a datagram may be lost.
-    async fn ask(&self, name: &str, kind: RecordType) -> Option<Message> {
-        let question = question(name, kind)?;
+    async fn ask(&self, question: &Message) -> Option<Message> {
         let tries = self.servers.len() + 1;
         let wait = self.deadline / u32::try_from(tries).unwrap_or(u32::MAX);
         for server in self.servers.iter().cycle().take(tries) {
-            if let Ok(Ok(answer)) = timeout(wait, exchange(*server, &question)).await {
+            if let Ok(Ok(answer)) = timeout(wait, exchange(*server, question)).await {
                 return Some(answer);
             }
         }
         None
     }
+}
 
-    fn remember(&self, key: (String, RecordType), values: Values, ttl: u32) {
-        let mut cache = self.cache.borrow_mut();
+impl Cache {
+    fn get(&self, name: &str, kind: RecordType) -> Option<Values> {
+        let known = self.answers.get(&(name.to_owned(), kind))?;
+        (known.until > Instant::now()).then(|| Rc::clone(&known.values))
+    }
+
+    fn put(&mut self, key: (String, RecordType), values: Values, ttl: u32) {
         let now = Instant::now();
-        if cache.len() >= ANSWERS {
-            cache.retain(|_, cached| cached.until > now);
+        if self.is_full() {
+            self.answers.retain(|_, cached| cached.until > now);
+            self.bytes = self.answers.values().map(|cached| cached.bytes).sum();
         }
-        if cache.len() >= ANSWERS {
-            cache.clear();
+        if self.is_full() {
+            *self = Self::default();
         }
-        cache.insert(key, Cached { values, until: now + Duration::from_secs(ttl.into()) });
+        let bytes = key.0.len() + values.iter().map(Value::bytes).sum::<usize>();
+        let cached = Cached { values, until: now + Duration::from_secs(ttl.into()), bytes };
+        let before = self.answers.insert(key, cached).map_or(0, |before| before.bytes);
+        self.bytes = self.bytes + bytes - before;
+    }
+
+    fn is_full(&self) -> bool {
+        self.answers.len() >= ANSWERS || self.bytes >= BYTES
+    }
+}
+
+impl Value {
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Text(text) | Self::Server(text) => text.len(),
+                Self::Address(_) => 0,
+            }
     }
 }
 
@@ -156,7 +217,8 @@ fn understood(message: &Message) -> Option<(Values, u32)> {
     if !matches!(message.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain) {
         return None;
     }
-    let found = || message.answers.iter().filter_map(|record| Some((value(&record.data)?, record.ttl)));
+    let answers = || message.answers.iter().filter_map(|record| Some((value(&record.data)?, record.ttl)));
+    let found = || answers().take(VALUES);
     let values: Values = found().map(|(value, _)| value).collect();
     let ttl = match found().map(|(_, ttl)| ttl).min() {
         Some(ttl) => ttl.min(MOST),
@@ -165,13 +227,21 @@ fn understood(message: &Message) -> Option<(Values, u32)> {
     Some((values, ttl.max(LEAST)))
 }
 
+fn addresses(values: &[Value]) -> Vec<Ipv4Addr> {
+    let v4 = |value: &Value| match value {
+        Value::Address(IpAddr::V4(address)) => Some(*address),
+        _ => None,
+    };
+    values.iter().filter_map(v4).collect()
+}
+
 fn value(data: &RData) -> Option<Value> {
     match data {
         RData::A(address) => Some(Value::Address(address.0.into())),
         RData::AAAA(address) => Some(Value::Address(address.0.into())),
         RData::TXT(text) => {
-            let bytes = text.txt_data.concat();
-            Some(Value::Text(String::from_utf8_lossy(&bytes).into_owned()))
+            let text = String::from_utf8_lossy(&text.txt_data.concat()).into_owned();
+            (text.len() <= TEXT && is_spf(&text)).then_some(Value::Text(text))
         }
         RData::MX(server) => Some(Value::Server(server.exchange.to_ascii())),
         _ => None,
@@ -225,4 +295,48 @@ fn answers(message: &Message, bytes: &[u8]) -> Option<Message> {
         && answer.metadata.id == message.metadata.id
         && answer.queries == message.queries;
     fits.then_some(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::rr::Record;
+    use hickory_proto::rr::rdata::{A, TXT};
+
+    use super::*;
+
+    fn values(data: impl IntoIterator<Item = RData>) -> Values {
+        let mut message = Message::query();
+        for data in data {
+            message.add_answer(Record::from_rdata(Name::root(), 300, data));
+        }
+        understood(&message).unwrap().0
+    }
+
+    #[test]
+    fn of_texts_only_records_of_a_sane_length_are_kept() {
+        let text = |text: &str| {
+            let strings = text.as_bytes().chunks(255).map(|part| String::from_utf8(part.to_vec()).unwrap());
+            RData::TXT(TXT::new(strings.collect()))
+        };
+        let record = format!("v=spf1 {}-all", "ip4:192.0.2.0/24 ".repeat(200));
+        let kept = values([text("hello"), text(&record), text(&(record.clone() + &record))]);
+        assert_eq!(&*kept, [Value::Text(record)]);
+    }
+
+    #[test]
+    fn what_answers_take_up_is_bounded() {
+        let address = || RData::A(A(Ipv4Addr::LOCALHOST));
+        let many = values((0..200).map(|_| address()));
+        assert_eq!(many.len(), VALUES);
+        let (mut cache, text) = (Cache::default(), Value::Text("x".repeat(TEXT)));
+        let large: Values = vec![text; VALUES].into();
+        for name in 0..1_000 {
+            cache.put((name.to_string(), RecordType::TXT), Rc::clone(&large), 300);
+            cache.put(("again".to_owned(), RecordType::TXT), Rc::clone(&large), 300);
+        }
+        let bytes: usize = cache.answers.values().map(|cached| cached.bytes).sum();
+        assert_eq!(bytes, cache.bytes);
+        assert!(bytes < BYTES + (1 << 20), "{bytes}");
+        assert!(cache.get("999", RecordType::TXT).is_some());
+    }
 }

@@ -21,11 +21,11 @@ use mailward_detect::{Capacity, Detector, Patience, Rules};
 use mailward_gate::login::{Logins, Settings};
 use mailward_gate::{Endpoint, Gate, Geo, Listen, Outlets, Report, State, Stats};
 
-/// Answers each name with these addresses until it is silenced; counts what it was asked.
+/// Answers each name with these addresses, unless it is silent about all names that end so; counts what it was asked.
 struct NameServer {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<String>>>,
-    is_silent: Arc<Mutex<bool>>,
+    silent: Arc<Mutex<Vec<&'static str>>>,
 }
 
 fn name_server(records: &'static [(&'static str, [u8; 4])]) -> NameServer {
@@ -39,8 +39,8 @@ fn with_texts(
 ) -> NameServer {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let (asked, is_silent) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(false)));
-    let (names, silent) = (Arc::clone(&asked), Arc::clone(&is_silent));
+    let (asked, silent) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+    let (names, unanswered) = (Arc::clone(&asked), Arc::clone(&silent));
     std::thread::spawn(move || {
         let mut buffer = [0; 2_000];
         while let Ok((length, client)) = socket.recv_from(&mut buffer) {
@@ -67,12 +67,12 @@ fn with_texts(
             if answer.answers.is_empty() {
                 answer.metadata.response_code = ResponseCode::NXDomain;
             }
-            if !*silent.lock().unwrap() {
+            if !unanswered.lock().unwrap().iter().any(|end: &&str| name.to_string().ends_with(end)) {
                 let _ = socket.send_to(&answer.to_vec().unwrap(), client);
             }
         }
     });
-    NameServer { address, asked, is_silent }
+    NameServer { address, asked, silent }
 }
 
 fn open(lists: &[&str], server: &NameServer) -> (Gate, SocketAddr, Receiver<Report>) {
@@ -104,11 +104,15 @@ fn open(lists: &[&str], server: &NameServer) -> (Gate, SocketAddr, Receiver<Repo
 }
 
 fn ask(address: SocketAddr, client: &str) -> String {
+    ask_for(address, client, "kim@partner.example")
+}
+
+fn ask_for(address: SocketAddr, client: &str, sender: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let request = format!(
         "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address={client}\nclient_name=mail.partner.example\n\
-         helo_name=mail.partner.example\nsender=kim@partner.example\nrecipient=alice@example.com\n\n"
+         helo_name=mail.partner.example\nsender={sender}\nrecipient=alice@example.com\n\n"
     );
     stream.write_all(request.as_bytes()).unwrap();
     let (mut answer, mut byte) = (Vec::new(), [0]);
@@ -183,7 +187,7 @@ fn a_resolver_that_falls_silent_delays_one_answer_and_not_the_next() {
     ]);
     let (_gate, address, _reports) = open(&["bl.example*8"], &server);
     ask_until(address, "203.0.113.9", "action=550");
-    *server.is_silent.lock().unwrap() = true;
+    *server.silent.lock().unwrap() = vec!["."];
     assert_eq!(ask(address, "203.0.113.10"), "action=DUNNO\n\n");
     let asked = server.asked.lock().unwrap().len();
     assert_eq!(ask(address, "203.0.113.11"), "action=DUNNO\n\n");
@@ -207,4 +211,71 @@ fn a_sender_whose_domain_forbids_the_client_is_greylisted_and_one_that_it_names_
     let asked = server.asked.lock().unwrap().clone();
     assert_eq!(asked, ["partner.example.", "pool.example."]);
     drop(gate);
+}
+
+#[test]
+fn senders_whose_domain_does_not_answer_and_those_that_have_none_switch_nothing_off() {
+    let server = name_server(&[
+        ("2.0.0.127.bl.example.", [127, 0, 0, 2]),
+        ("9.113.0.203.bl.example.", [127, 0, 0, 3]),
+        ("10.113.0.203.bl.example.", [127, 0, 0, 3]),
+        ("11.113.0.203.bl.example.", [127, 0, 0, 3]),
+    ]);
+    *server.silent.lock().unwrap() = vec!["slow.example."];
+    let (_gate, address, _reports) = open(&["bl.example*8"], &server);
+    ask_until(address, "203.0.113.9", "action=550");
+    for (client, sender) in [("203.0.113.10", "a@b!c.example"), ("203.0.113.11", "a@slow.example")] {
+        let before = server.asked.lock().unwrap().len();
+        assert!(ask_for(address, "203.0.113.9", sender).starts_with("action=550"), "{sender}");
+        assert!(ask(address, client).starts_with("action=550"), "{sender}");
+        assert!(server.asked.lock().unwrap().len() > before);
+    }
+}
+
+#[test]
+fn a_list_that_is_dead_does_not_switch_the_others_off() {
+    let server = name_server(&[
+        ("2.0.0.127.bl.example.", [127, 0, 0, 2]),
+        ("9.113.0.203.bl.example.", [127, 0, 0, 3]),
+    ]);
+    *server.silent.lock().unwrap() = vec!["a-dead.example."];
+    let (_gate, address, reports) = open(&["a-dead.example*8", "bl.example*8"], &server);
+    ask_until(address, "203.0.113.9", "action=550 5.7.1 Client refused: listed by bl.example");
+    let told: Vec<_> = reports.try_iter().collect();
+    let [Report::Alert(text)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(text, "the list a-dead.example is not asked: it does not answer");
+}
+
+#[test]
+fn whoever_a_silent_list_may_vouch_for_comes_again() {
+    let server = name_server(&[
+        ("2.0.0.127.bl.example.", [127, 0, 0, 2]),
+        ("2.0.0.127.wl.example.", [127, 0, 0, 2]),
+        ("7.113.0.203.bl.example.", [127, 0, 0, 3]),
+        ("8.113.0.203.bl.example.", [127, 0, 0, 3]),
+        ("9.113.0.203.bl.example.", [127, 0, 0, 3]),
+        ("9.113.0.203.wl.example.", [127, 0, 1, 2]),
+    ]);
+    let (_gate, address, _reports) = open(&["bl.example*8", "wl.example*-8"], &server);
+    ask_until(address, "203.0.113.8", "action=550");
+    ask_until(address, "203.0.113.9", "action=DUNNO");
+    server.silent.lock().unwrap().push("7.113.0.203.wl.example.");
+    assert!(
+        ask(address, "203.0.113.7")
+            .starts_with("action=DEFER_IF_PERMIT 4.7.1 Client refused for now: listed")
+    );
+}
+
+#[test]
+fn a_list_that_begins_to_refuse_us_is_told_at_once() {
+    let server = name_server(&[
+        ("2.0.0.127.bl.example.", [127, 0, 0, 2]),
+        ("9.113.0.203.bl.example.", [127, 0, 0, 3]),
+        ("10.113.0.203.bl.example.", [127, 255, 255, 254]),
+    ]);
+    let (_gate, address, reports) = open(&["bl.example*8"], &server);
+    ask_until(address, "203.0.113.9", "action=550");
+    assert_eq!(ask(address, "203.0.113.10"), "action=DUNNO\n\n");
+    let Report::Alert(text) = reports.recv_timeout(Duration::from_secs(20)).unwrap() else { panic!() };
+    assert!(text.starts_with("the list bl.example is not asked: it refuses"), "{text}");
 }

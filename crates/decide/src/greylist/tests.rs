@@ -12,7 +12,7 @@ fn greylist(settings: GreylistSettings) -> Greylist {
 
 fn triplet(network: &str, sender: &str, recipient: &str) -> Triplet {
     let origin = Origin::Network(network.parse().unwrap());
-    Triplet { origin, sender: normal(sender), recipient: recipient.into() }
+    Triplet { origin, sender: normal(sender), recipient: recipient.into(), is_forged: false }
 }
 
 fn at(secs: i64) -> Timestamp {
@@ -35,6 +35,27 @@ fn a_server_that_comes_again_is_known_from_then_on() {
         assert_eq!(list.look(&mail, at(secs)), expected, "{secs}");
         assert_eq!(list.attempt(&mail, at(secs)), expected, "{secs}");
     }
+}
+
+#[test]
+fn whoever_was_written_to_is_known_by_the_address_as_it_counts() {
+    let mut list = greylist(GreylistSettings::default());
+    for address in ["kim42@partner.example", "Bob+Lists@partner.example", "news=7@partner.example"] {
+        let answer = triplet("198.51.100.0/24", address, "alice@example.com");
+        assert_eq!(list.look(&answer, at(0)), Standing::New, "{address}");
+        list.wrote_to(address, at(0));
+        assert_eq!(list.look(&answer, at(1)), Standing::Correspondent, "{address}");
+        assert_eq!(list.look(&Triplet { is_forged: true, ..answer }, at(1)), Standing::New, "{address}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_delays_nobody_for_longer() {
+    let mut list = greylist(GreylistSettings::default());
+    let mail = triplet("198.51.100.0/24", "kim@partner.example", "alice@example.com");
+    list.attempt(&mail, at(0));
+    assert_eq!(list.attempt(&mail, at(-86_400)), Standing::New);
+    assert_eq!(list.attempt(&mail, at(-86_400 + 300)), Standing::Passed);
 }
 
 #[test]

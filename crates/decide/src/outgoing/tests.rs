@@ -40,6 +40,15 @@ fn sessions_that_ask_at_the_same_moment_do_not_share_the_last_one() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_closes_nobody_out() {
+    let mut outgoing = Outgoing::new(OutgoingSettings::default());
+    assert_eq!((0..200).filter(|n| send(&mut outgoing, *n, 1, at(1_000_000))).count(), 25);
+    assert!(!send(&mut outgoing, 201, 1, at(0)));
+    assert!(send(&mut outgoing, 202, 1, at(3_600)));
+    assert_eq!(outgoing.sent(&erin()).unwrap().hour, (at(3_600), 1));
+}
+
+#[test]
 fn recipients_that_were_refused_later_do_not_count() {
     let quota = Quota::new(10, HOUR);
     let settings = OutgoingSettings { recipients: Some(quota), ..OutgoingSettings::default() };

@@ -17,7 +17,7 @@ use mailward_model::{Account, Network, Signal, Stage, Subject, Text, Timestamp};
 use crate::greylist::{Clients, Greylist, Origin, Standing, Triplet, normal};
 use crate::outgoing::{Outgoing, Over};
 use crate::rates::{Quota, Rates, Taken};
-use crate::{Bans, Country, Fingerprint, Secret};
+use crate::{Bans, Country, Fingerprint, Protection, Secret};
 
 pub use doubt::Doubt;
 pub use exception::{Exception, Who};
@@ -54,6 +54,8 @@ pub struct Question<'a> {
 pub struct Evidence {
     /// The lists that list it, with the weight of each; below zero they speak for it.
     pub listed: Vec<(String, i32)>,
+    /// The sum of what allowlists that did not answer could have said for it; zero or less.
+    pub unheard: i32,
     /// What the sender's SPF record says of its address.
     pub spf: Spf,
     /// The country that its address is in.
@@ -261,6 +263,8 @@ impl Policy {
     pub fn wants_evidence(&self, question: &Question<'_>, bans: &Bans, now: Timestamp) -> bool {
         question.stage == Stage::Rcpt
             && question.user.is_empty()
+            && !(self.settings.doubts_mode.is_off() && self.settings.greylist_mode.is_off())
+            && !is_for_complaints(question.recipient)
             && bans.never_ban().protection(question.client, now).is_none()
             && !self.is_exempt(Family::Doubts, question)
             && !(self.settings.bans.is_on() && bans.is_banned(question.client, now))
@@ -396,9 +400,6 @@ impl Policy {
         }
         let Err(over) = taken else {
             trail.note("accounts", || within_limits(&self.outgoing, &account, now));
-            if question.stage == Stage::Rcpt {
-                self.greylist.wrote_to(question.recipient, now);
-            }
             return Ok(());
         };
         trail.note("accounts", || format!("{account} is over its limit of {} {}", over.quota, over.what));
@@ -426,15 +427,22 @@ impl Policy {
             trail.note("login", || {
                 format!("{} is logged in: no doubts, no greylist", Text::from(question.user))
             });
+            self.greylist.wrote_to(question.recipient, now);
             return Ok(());
         }
         if let Some(protection) = bans.never_ban().protection(question.client, now) {
             trail.note("never-ban", || format!("{} is {protection}", question.client));
-            // Programs on this host write for people here.
-            self.greylist.wrote_to(question.recipient, now);
+            // Programs on this host write for people here; whoever is only allowed writes to them.
+            if !matches!(protection, Protection::Allowed { .. }) {
+                self.greylist.wrote_to(question.recipient, now);
+            }
             return Ok(());
         }
         self.rates(question, now, trail)?;
+        if is_for_complaints(question.recipient) {
+            trail.note("recipient", || "postmaster and abuse get their mail whatever the doubts".to_owned());
+            return Ok(());
+        }
         let doubts = doubt::doubts(question, evidence, &self.settings.doubts);
         let sum = doubts.iter().map(Doubt::weight).fold(0, i32::saturating_add);
         for doubt in &doubts {
@@ -443,7 +451,13 @@ impl Policy {
         trail.note("doubts", || format!("together {sum}; refused from {}", self.settings.doubts.refuse_at));
         if sum >= self.settings.doubts.refuse_at {
             let why: Vec<_> = doubts.iter().filter(|doubt| doubt.weight() > 0).map(Doubt::reason).collect();
-            let answer = Answer::Refuse(format!("5.7.1 Client refused: {}", why.join(", ")));
+            let why = why.join(", ");
+            // Whoever is vouched for is not to lose his letter by a list that does not answer today.
+            let answer = if sum.saturating_add(evidence.unheard) >= self.settings.doubts.refuse_at {
+                Answer::Refuse(format!("5.7.1 Client refused: {why}"))
+            } else {
+                Answer::Later(format!("4.7.1 Please try again later: {why}"))
+            };
             self.decide(Family::Doubts, question, answer, trail)?;
         }
         self.greylisted(question, evidence, sum, now, trail)
@@ -452,12 +466,14 @@ impl Policy {
     fn rates(&mut self, question: &Question<'_>, now: Timestamp, trail: &mut Trail) -> Result<(), No> {
         for (quota, whose, key, print) in self.limits(question) {
             match self.rates.take(print, quota, now) {
-                Ok(()) => trail.note("clients", || format!("{whose} {key}: within {quota}")),
+                Ok(()) => {
+                    trail.note("clients", || format!("{whose} {}: within {quota}", Text::from(key.as_str())))
+                }
                 Err(wait) => {
-                    trail.note("clients", || format!("{whose} {key}: over {quota}, room in {wait}"));
-                    let answer = Answer::Later(
-                        "4.7.1 Too many recipients in too short a time; try again later".into(),
-                    );
+                    trail.note("clients", || {
+                        format!("{whose} {}: over {quota}, room in {wait}", Text::from(key.as_str()))
+                    });
+                    let answer = Answer::Later("4.7.1 Enough recipients for now; try again later".into());
                     self.decide(Family::Clients, question, answer, trail)?;
                 }
             }
@@ -501,8 +517,8 @@ impl Policy {
             return Ok(());
         }
         let settings = *self.greylist.settings();
-        if let Some(why) = spared(question, evidence) {
-            trail.note("greylist", || why.to_owned());
+        if evidence.listed.iter().any(|(_, weight)| *weight < 0) {
+            trail.note("greylist", || "a list vouches for the client: not greylisted".to_owned());
             return Ok(());
         }
         if settings.clients == Clients::Doubtful && doubts < self.settings.doubts.greylist_at {
@@ -536,6 +552,7 @@ impl Policy {
             origin,
             sender: normal(question.sender),
             recipient: question.recipient.to_ascii_lowercase(),
+            is_forged: matches!(evidence.spf, Spf::Fail | Spf::SoftFail),
         }
     }
 
@@ -589,18 +606,10 @@ impl Trail {
     }
 }
 
-/// Who is never greylisted, whatever there is against him.
-fn spared(question: &Question<'_>, evidence: &Evidence) -> Option<&'static str> {
-    // RFC 5321 section 4.5.1; abuse@ by RFC 2142: who has trouble must be able to say so.
-    let local = question.recipient.rsplit_once('@').map_or(question.recipient, |(local, _)| local);
-    if ["postmaster", "abuse"].iter().any(|name| local.eq_ignore_ascii_case(name)) {
-        return Some("postmaster and abuse are never greylisted");
-    }
-    evidence
-        .listed
-        .iter()
-        .any(|(_, weight)| *weight < 0)
-        .then_some("a list vouches for the client: not greylisted")
+/// RFC 5321 section 4.5.1, and abuse@ by RFC 2142: who has trouble must be able to say so.
+fn is_for_complaints(recipient: &str) -> bool {
+    let local = recipient.rsplit_once('@').map_or(recipient, |(local, _)| local);
+    ["postmaster", "abuse"].iter().any(|name| local.eq_ignore_ascii_case(name))
 }
 
 fn told(triplet: &Triplet, standing: Standing) -> String {

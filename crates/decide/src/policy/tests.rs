@@ -109,6 +109,10 @@ fn lists_refuse_and_vouch_by_weight() {
     assert_eq!(judged(&mut policy, &PARTNER, &listed(&[4, 4]), 0).1, Some(Family::Doubts));
     assert_eq!(judged(&mut policy, &PARTNER, &listed(&[4]), 0).1, Some(Family::Greylist));
     assert_eq!(judged(&mut policy, &PARTNER, &listed(&[4, 4, -3]), 0).1, None);
+    // A list that did not answer could have vouched for it.
+    let unheard = |unheard| Evidence { unheard, ..listed(&[4, 4]) };
+    assert!(matches!(policy.judge(&PARTNER, &unheard(-1), &bans(&[]), at(0)).answer, Answer::Later(_)));
+    assert!(matches!(policy.judge(&PARTNER, &unheard(0), &bans(&[]), at(0)).answer, Answer::Refuse(_)));
     // What is known without lists never refuses.
     let evidence = Evidence { spf: Spf::Fail, ..Evidence::default() };
     assert_eq!(judged(&mut policy, &BOT, &evidence, 0).1, Some(Family::Greylist));
@@ -246,4 +250,45 @@ fn an_account_sends_as_whom_it_owns() {
     for sender in ["", "erin@example.com", "sales@example.com"] {
         assert_eq!(warned(&mut policy, &Question { sender, ..ERIN }), (None, None), "{sender}");
     }
+}
+
+#[test]
+fn postmaster_and_abuse_get_their_mail_whatever_the_doubts() {
+    let mut policy = policy(PolicySettings::default());
+    let listed = Evidence { listed: vec![("bl.example".into(), 100)], ..Evidence::default() };
+    assert_eq!(judged(&mut policy, &BOT, &listed, 0).1, Some(Family::Doubts));
+    for recipient in ["Postmaster@example.com", "abuse@example.com", "postmaster"] {
+        let complaint = Question { recipient, ..BOT };
+        assert_eq!(judged(&mut policy, &complaint, &listed, 0).1, None, "{recipient}");
+        assert!(!policy.wants_evidence(&complaint, &bans(&[]), at(0)));
+    }
+}
+
+#[test]
+fn whoever_somebody_here_wrote_to_is_known_without_limits_too_but_not_in_his_name() {
+    let settings = PolicySettings { accounts_mode: Mode::Off, ..PolicySettings::default() };
+    let mut policy = policy(settings);
+    let answer = Question { sender: "x@shop.example", ..BOT };
+    assert_eq!(by(&mut policy, &answer, 0), Some(Family::Greylist));
+    assert_eq!(by(&mut policy, &ERIN, 1), None);
+    for spf in [Spf::Fail, Spf::SoftFail] {
+        let forged = Evidence { spf, ..Evidence::default() };
+        assert_eq!(judged(&mut policy, &answer, &forged, 2).1, Some(Family::Greylist), "{spf:?}");
+    }
+    assert_eq!(by(&mut policy, &answer, 2), None);
+}
+
+#[test]
+fn whoever_is_only_allowed_makes_nobody_known() {
+    let mut policy = policy(PolicySettings::default());
+    let mut never_ban = NeverBan::built_in();
+    never_ban.protect(
+        "198.51.100.7".parse().unwrap(),
+        Protection::Allowed { comment: "a partner".into() },
+        None,
+    );
+    let bans = Bans::new(never_ban, Ladder::default(), Budget::default());
+    assert_eq!(policy.judge(&PARTNER, &Evidence::default(), &bans, at(0)).by, None);
+    let forged = Question { sender: PARTNER.recipient, client: "203.0.113.9".parse().unwrap(), ..BOT };
+    assert_eq!(policy.judge(&forged, &Evidence::default(), &bans, at(1)).by, Some(Family::Greylist));
 }

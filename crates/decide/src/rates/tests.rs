@@ -26,6 +26,16 @@ fn quotas_read_what_they_write() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_closes_nobody_out_for_longer_than_an_empty_bucket() {
+    let quota = Quota::new(60, Span::from_hours(1)).burst(10);
+    let (later, now) = (Timestamp::from_secs(1_000_000), Timestamp::from_secs(1_000));
+    let mut taken = Taken::default();
+    assert_eq!(taken.take(quota, 10, later), Ok(()));
+    assert_eq!(taken.take(quota, 1, now), Err(Span::from_mins(1)));
+    assert_eq!(taken.take(quota, 1, now.plus(Span::from_mins(1))), Ok(()));
+}
+
+#[test]
 fn what_is_given_back_can_be_taken_again() {
     let quota = Quota::new(3_600, Span::from_hours(1)).burst(10);
     let now = Timestamp::from_secs(1_000);

@@ -32,7 +32,8 @@ pub(super) enum Mechanism {
 }
 
 /// Whether a text is an SPF record.
-pub(super) fn is_spf(text: &str) -> bool {
+#[must_use]
+pub fn is_spf(text: &str) -> bool {
     text.get(..6).is_some_and(|version| version.eq_ignore_ascii_case("v=spf1"))
         && text.as_bytes().get(6).is_none_or(|next| *next == b' ')
 }

@@ -19,7 +19,10 @@ impl Dns<'_> {
             all.iter().filter(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()).collect()
         };
         match lookup {
-            Lookup::Texts(name) => Found::Texts(of(self.texts, name)),
+            Lookup::Texts(name) => {
+                let texts = of(self.texts, name);
+                Found::Record(Rc::new(Published::of(texts.iter().map(String::as_str))))
+            }
             Lookup::MailServers(name) => Found::Names(of(self.servers, name)),
             Lookup::Addresses { name, v6 } => {
                 let all = of(self.addresses, name).into_iter().map(|text| text.parse::<IpAddr>().unwrap());

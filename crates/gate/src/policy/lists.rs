@@ -27,6 +27,15 @@ pub(crate) struct Lists {
     zones: RefCell<HashMap<String, Option<String>>>,
 }
 
+/// What lists said of a client.
+#[derive(Default)]
+pub(crate) struct Heard {
+    /// Those that list it, with their weights.
+    pub(crate) listed: Vec<(String, i32)>,
+    /// What those that did not answer could have said for it.
+    pub(crate) unheard: i32,
+}
+
 impl Lists {
     pub(crate) fn new(resolver: Option<Rc<Resolver>>) -> Self {
         Self { lists: RefCell::default(), resolver, zones: RefCell::default() }
@@ -38,25 +47,23 @@ impl Lists {
     }
 
     /// What the lists say of a client, as far as they say it in time.
-    pub(crate) async fn listed(&self, client: IpAddr) -> Vec<(String, i32)> {
-        let Some(resolver) = &self.resolver else { return Vec::new() };
+    pub(crate) async fn listed(&self, client: IpAddr, tell: &dyn Fn(Report)) -> Heard {
+        let Some(resolver) = &self.resolver else { return Heard::default() };
         let mut asked = JoinSet::new();
         for zone in self.zones_on() {
             let resolver = Rc::clone(resolver);
             asked.spawn_local(async move {
-                let answers = resolver.addresses(&question(client, &zone)).await;
+                let answers = resolver.listed(&question(client, &zone)).await;
                 (zone, answers)
             });
         }
-        let mut listed = Vec::new();
+        let mut heard = Heard::default();
         while let Some(Ok((zone, answers))) = asked.join_next().await {
-            if let Some(answers) = answers {
-                self.weigh(&zone, &answers, &mut listed);
-            }
+            self.weigh(&zone, answers.as_deref(), &mut heard, tell);
         }
-        // In the order of the settings, whoever answered first.
-        listed.sort();
-        listed
+        // In the same order, whoever answered first.
+        heard.listed.sort();
+        heard
     }
 
     fn zones_on(&self) -> Vec<String> {
@@ -68,57 +75,62 @@ impl Lists {
             .collect()
     }
 
-    fn weigh(&self, zone: &str, answers: &[Ipv4Addr], listed: &mut Vec<(String, i32)>) {
+    fn weigh(&self, zone: &str, answers: Option<&[Ipv4Addr]>, heard: &mut Heard, tell: &dyn Fn(Report)) {
         for list in self.lists.borrow().iter().filter(|list| list.zone() == zone) {
-            match list.listing(answers) {
-                Listing::Listed(weight) => listed.push((zone.to_owned(), weight)),
-                Listing::Unlisted => {}
-                // The next trial tells it.
-                Listing::Refused(code) => {
-                    self.zones.borrow_mut().insert(zone.to_owned(), Some(refused(code)));
-                }
+            match answers.map(|answers| list.listing(answers)) {
+                Some(Listing::Listed(weight)) => heard.listed.push((zone.to_owned(), weight)),
+                Some(Listing::Unlisted) => {}
+                Some(Listing::Refused(code)) => self.set(zone, Some(refused(code)), tell),
+                None => heard.unheard = heard.unheard.saturating_add(list.weight().min(0)),
             }
+        }
+    }
+
+    /// From now on a zone counts, or does not; what is new of that is told.
+    fn set(&self, zone: &str, trouble: Option<String>, tell: &dyn Fn(Report)) {
+        let before = self.zones.borrow_mut().insert(zone.to_owned(), trouble.clone());
+        if let Some(said) = news(zone, before.as_ref(), trouble.as_ref()) {
+            tell(Report::Alert(said));
         }
     }
 
     /// Tries the lists that are wanted out, again and again: new ones before they count.
     pub(crate) async fn watch(&self, wanted: impl Fn() -> Vec<DnsList>, tell: &dyn Fn(Report)) {
-        let mut due = Instant::now();
+        let mut tried: Option<Instant> = None;
         loop {
             let lists = wanted();
-            if Instant::now() >= due || *self.lists.borrow() != lists {
+            let often = if self.are_all_on() { TRIED } else { TRIED_AGAIN };
+            if tried.is_none_or(|tried| tried.elapsed() >= often) || *self.lists.borrow() != lists {
                 self.lists.replace(lists);
-                let all_well = self.try_out(tell).await;
-                due = Instant::now() + if all_well { TRIED } else { TRIED_AGAIN };
+                self.try_out(tell).await;
+                tried = Some(Instant::now());
             }
             sleep(LOOK).await;
         }
     }
 
+    fn are_all_on(&self) -> bool {
+        self.zones.borrow().values().all(Option::is_none)
+    }
+
     /// RFC 5782 section 5: a list that is alive lists 127.0.0.2, and never 127.0.0.1.
-    async fn try_out(&self, tell: &dyn Fn(Report)) -> bool {
-        let Some(resolver) = &self.resolver else { return true };
+    async fn try_out(&self, tell: &dyn Fn(Report)) {
+        let Some(resolver) = &self.resolver else { return };
         let mut zones: Vec<String> = self.lists.borrow().iter().map(|list| list.zone().to_owned()).collect();
         zones.sort_unstable();
         zones.dedup();
         self.zones.borrow_mut().retain(|zone, _| zones.contains(zone));
-        let mut all_well = true;
         for zone in zones {
             let trouble = trouble(resolver, &zone).await;
-            all_well &= trouble.is_none();
-            let before = self.zones.borrow_mut().insert(zone.clone(), trouble.clone());
-            if let Some(said) = news(&zone, before.as_ref(), trouble.as_ref()) {
-                tell(Report::Alert(said));
-            }
+            self.set(&zone, trouble, tell);
         }
-        all_well
     }
 }
 
 /// Why a list does not count, if so.
 async fn trouble(resolver: &Resolver, zone: &str) -> Option<String> {
     let ask =
-        async |octet| resolver.addresses(&question(IpAddr::V4(Ipv4Addr::new(127, 0, 0, octet)), zone)).await;
+        async |octet| resolver.tried(&question(IpAddr::V4(Ipv4Addr::new(127, 0, 0, octet)), zone)).await;
     let Some(listed) = ask(2).await else { return Some("it does not answer".to_owned()) };
     if let Some(code) =
         listed.iter().find(|answer| matches!(answer.octets(), [127, 255, 255, _] | [127, 0, 0, 255]))

@@ -12,7 +12,7 @@ use mailward_decide::policy::{Answer, Evidence, Question, Spf, Verdict};
 use mailward_model::Text;
 use mailward_wire::policy::{Action, Attribute, Decoder, Request};
 
-use self::lists::Lists;
+use self::lists::{Heard, Lists};
 use crate::dns::Resolver;
 use crate::door::{Limits, Seat, Service};
 use crate::stream::Stream;
@@ -67,8 +67,9 @@ impl Desk {
             return Evidence::default();
         }
         let spf = async { if with_spf { spf::spf(resolver, question).await } else { Spf::None } };
-        let (listed, spf) = tokio::join!(self.lists.listed(question.client), spf);
-        Evidence { listed, spf, ..Evidence::default() }
+        let (Heard { listed, unheard }, spf) =
+            tokio::join!(self.lists.listed(question.client, &*self.tell), spf);
+        Evidence { listed, unheard, spf, ..Evidence::default() }
     }
 
     async fn judge(&self, question: &Question<'_>) -> Verdict {

@@ -1,10 +1,11 @@
 //! SPF, with the DNS asked for what it has to know.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use hickory_proto::rr::RecordType;
 use mailward_decide::policy::{Question, Spf};
-use mailward_decide::spf::{Found, Lookup, Sending, check};
+use mailward_decide::spf::{Found, Lookup, Published, Sending, check};
 use tokio::time::timeout;
 
 use crate::dns::{Resolver, Value};
@@ -46,14 +47,14 @@ async fn find(resolver: &Resolver, lookup: &Lookup) -> Found {
     };
     let Some(values) = resolver.look(name, kind).await else { return Found::Nothing };
     match lookup {
-        Lookup::Texts(_) => Found::Texts(values.iter().filter_map(text).collect()),
+        Lookup::Texts(_) => Found::Record(Rc::new(Published::of(values.iter().filter_map(text)))),
         Lookup::MailServers(_) => Found::Names(values.iter().filter_map(server).collect()),
         Lookup::Addresses { .. } => Found::Addresses(values.iter().filter_map(address).collect()),
     }
 }
 
-fn text(value: &Value) -> Option<String> {
-    if let Value::Text(text) = value { Some(text.clone()) } else { None }
+fn text(value: &Value) -> Option<&str> {
+    if let Value::Text(text) = value { Some(text) } else { None }
 }
 
 fn server(value: &Value) -> Option<String> {

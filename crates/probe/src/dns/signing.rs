@@ -13,7 +13,9 @@ use super::round_trip::{self, Signed};
 /// Where tables are, for each place where a signer may have them; the first that exists counts.
 const OPENDKIM: &[&str] = &["/etc/opendkim", "/etc/dkimkeys", "/tmp/docker-mailserver/opendkim"];
 /// Rspamd's directories of keys named `domain.selector.key`, or, in docker-mailserver, `rsa-2048-selector-domain.private.txt`.
-const RSPAMD: &[&str] = &["/var/lib/rspamd/dkim", "/tmp/docker-mailserver/rspamd/dkim"];
+const RSPAMD: &[&str] = &[SEARCHED, "/tmp/docker-mailserver/rspamd/dkim"];
+/// Where Rspamd looks for a key by its name.
+const SEARCHED: &str = "/var/lib/rspamd/dkim";
 
 /// A tree of files: what is in a directory, and what a file holds, with when it was changed.
 pub trait Tree {
@@ -230,35 +232,32 @@ fn of_rspamd(tree: &dyn Tree) -> Vec<SigningKey> {
         let new: Vec<_> = mapped.filter(|one| !keys.iter().any(|known| known.domain == one.domain)).collect();
         keys.extend(new.into_iter().map(|one| key(file, one)));
     }
+    let selector = files.iter().rev().find_map(|(_, text)| rspamd::selector(text));
+    let selector = selector.as_deref().unwrap_or(rspamd::SELECTOR);
     let by_name: Vec<SigningKey> =
-        RSPAMD.iter().flat_map(|directory| by_name(tree, directory, &keys)).collect();
+        RSPAMD.iter().flat_map(|directory| by_name(tree, directory, &keys, selector)).collect();
     keys.extend(by_name);
     keys
 }
 
-/// Keys in a folder that no block names: of a domain that has a block they are not used, others are found by their names.
-fn by_name(tree: &dyn Tree, directory: &str, named: &[SigningKey]) -> Vec<SigningKey> {
+/// Keys in a folder that nothing names. Of a domain without a name Rspamd uses the one with the selector that is set for all.
+fn by_name(tree: &dyn Tree, directory: &str, named: &[SigningKey], selector: &str) -> Vec<SigningKey> {
     let names = tree.list(directory).unwrap_or_default();
     let key = |file: String| {
-        let (domain, selector) = rspamd_name(&file)?;
-        let own = |key: &&SigningKey| key.domain == domain;
-        if named.iter().filter(own).any(|key| key.selector == selector) {
+        let (domain, own) = rspamd_name(&file)?;
+        let mut known = named.iter().filter(|key| key.domain == domain).peekable();
+        let is_found = directory == SEARCHED && file == format!("{domain}.{selector}.key");
+        let used = is_found && known.peek().is_none();
+        if known.any(|key| key.selector == own) {
             return None;
         }
-        let unused = named.iter().any(|key| key.domain == domain) || is_ours(&selector);
         Some(SigningKey {
-            senders: if unused { Vec::new() } else { vec![domain.clone()] },
+            senders: if used { vec![domain.clone()] } else { Vec::new() },
             table: directory.to_owned(),
-            ..rspamd_key_at(tree, &domain, &selector, &format!("{directory}/{file}"))
+            ..rspamd_key_at(tree, &domain, &own, &format!("{directory}/{file}"))
         })
     };
     names.into_iter().filter_map(key).collect()
-}
-
-/// A key that a plan made is used once a block names it, and not before.
-fn is_ours(selector: &str) -> bool {
-    let day = selector.strip_prefix(['r', 'e']).and_then(|rest| rest.get(..8));
-    day.is_some_and(|day| day.starts_with("20") && day.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Domain and selector of `example.org.mail.key` and of `rsa-2048-mail-example.org.private.txt`.

@@ -152,6 +152,10 @@ pub fn plan(facts: &Facts, rotations: &[Rotation]) -> Plan {
 }
 
 impl Rotation {
+    const fn switches(&self) -> bool {
+        matches!(self.step, Step::Switch { .. })
+    }
+
     /// What holds once its changes are made: what the new key signs, verifies.
     fn reason(&self) -> Reason {
         let summary = match &self.step {
@@ -324,10 +328,9 @@ impl<'f> Looking<'_, 'f> {
 
     /// What makes the keys sign whose records are published. A signer's file is changed once, whatever the number of keys.
     fn switch(&self, found: &mut [Rotation]) {
-        let switching = || |rotation: &Rotation| matches!(rotation.step, Step::Switch { .. });
         let switches: Vec<Switch<'_>> = found
             .iter()
-            .filter(|rotation| switching()(rotation))
+            .filter(|rotation| rotation.switches())
             .filter_map(|rotation| {
                 let own = self.own(&rotation.domain, rotation.algorithm);
                 let old: Vec<&SigningKey> = own.iter().copied().filter(|key| signs(key)).collect();
@@ -337,7 +340,7 @@ impl<'f> Looking<'_, 'f> {
             })
             .collect();
         let changes = self.signer.switch(&switches);
-        for (rotation, changes) in found.iter_mut().filter(|rotation| switching()(rotation)).zip(changes) {
+        for (rotation, changes) in found.iter_mut().filter(|rotation| rotation.switches()).zip(changes) {
             match changes {
                 Ok(changes) => rotation.changes = changes,
                 Err(why) => rotation.step = Step::Blocked { why },

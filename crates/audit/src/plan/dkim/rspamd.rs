@@ -18,6 +18,9 @@ pub const FILES: [&str; 3] = [
     "/tmp/docker-mailserver/rspamd/override.d/dkim_signing.conf",
 ];
 
+/// The selector where none is set.
+pub const SELECTOR: &str = "dkim";
+
 /// What docker-mailserver's own `setup config dkim` writes before the domains.
 const DMS: [&str; 10] = [
     "enabled = true;",
@@ -85,6 +88,13 @@ fn map(section: &[Entry<'_>], name: &str, read: &dyn Fn(&str) -> Option<String>)
         Some((domain.to_ascii_lowercase(), value.trim().to_owned()))
     };
     lines.filter_map(pair).collect()
+}
+
+/// The selector that a file sets for all domains.
+#[must_use]
+pub fn selector(text: &str) -> Option<String> {
+    let entries = ucl::read(text);
+    ucl::find(section(&entries), "selector")?.value.text().map(str::to_owned)
 }
 
 /// Selector and path where nothing else is said.
