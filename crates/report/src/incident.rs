@@ -126,7 +126,17 @@ impl Timeline {
             tone: Tone::Bad,
             title: format!("First bad login: {} from {}", clock.near(bad.time, self.now), bad.address).into(),
             body: bad.why.as_str().into(),
-            remedy: format!("mailward incident contain {}", self.subject).into(),
+            remedy: self.remedy().into(),
+        }
+    }
+
+    /// What is to be done next.
+    fn remedy(&self) -> String {
+        let own = self.steps.iter().rev().find(|step| matches!(step.what.as_str(), "contained" | "closed"));
+        match own.map(|step| step.what.as_str()) {
+            None => format!("mailward incident contain {}", self.subject),
+            Some("contained") => format!("mailward incident close {}", self.subject),
+            Some(_) => String::new(),
         }
     }
 
