@@ -1,6 +1,7 @@
 //! `mailward audit`: collects facts, judges them, and reports.
 
 mod accept;
+mod backups;
 mod baseline;
 pub(in crate::cli) mod collect;
 pub(crate) mod coverage;
