@@ -17,6 +17,7 @@ mod shield;
 mod signals;
 mod status;
 pub(crate) mod tables;
+mod tasks;
 mod views;
 mod voice;
 
@@ -76,6 +77,8 @@ pub(crate) struct Setup {
     pub(crate) gate: Option<gate::Plan>,
     /// The settings themselves.
     pub(crate) settings: crate::config::Settings,
+    /// Where they are from.
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// What reaches the daemon's thread from others.
@@ -97,9 +100,16 @@ enum Message {
 impl Setup {
     /// The settings for watching files, with the state directory that is really used; none where nobody wants it.
     fn watched(&self) -> Option<crate::config::Settings> {
+        let settings = self.stated();
+        settings.integrity.watch.then_some(settings)
+    }
+
+    /// The settings, with the state directory and the socket that are really used.
+    fn stated(&self) -> crate::config::Settings {
         let mut settings = self.settings.clone();
         settings.guard.state_directory.clone_from(&self.state);
-        settings.integrity.watch.then_some(settings)
+        settings.guard.socket.clone_from(&self.socket);
+        settings
     }
 
     /// Where the kernel is closed to bans, if it is.
@@ -153,6 +163,7 @@ struct Guard {
     /// Who tells people, and when he was told last what is wrong.
     herald: Herald,
     told_standing: Timestamp,
+    tasks: tasks::Tasks,
     /// When old records are pruned next.
     prune_at: Instant,
     stopping: bool,
@@ -213,6 +224,7 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
         stats: status::Stats::new(now),
         watch,
         files: integrity::Standing::default(),
+        tasks: tasks::Tasks::start(setup.config.as_deref(), &setup.stated(), &herald),
         herald,
         told_standing: Timestamp::default(),
         prune_at: Instant::now() + PRUNE_MORE,
@@ -405,6 +417,7 @@ impl Guard {
                 self.enforce_anew(&before, closed);
                 self.watch.settings(self.setup.watched());
                 self.herald.plan(self.setup.alerts());
+                self.tasks.settings(&self.setup.stated());
                 self.porter.renew(&self.setup, self.engine.bans());
                 self.porter.learn(&self.setup, self.keeper.store());
                 self.voice.reloaded(&before, &self.setup);
