@@ -769,7 +769,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 tasks.certificates,
                 "Certificates: their end, and whether the right one is served."
             ),
-            setting!("dns", tasks.dns, "DNS records of mail: what changed, what is wrong."),
+            setting!("dns", tasks.dns, "DNS records of mail: what is new, what is wrong."),
             setting!("reputation", tasks.reputation, "Block lists."),
             setting!("updates", tasks.updates, "Updates that wait."),
             setting!("accounts", tasks.accounts, "Accounts: unused, weak, forwarding."),
