@@ -18,6 +18,7 @@ mod login;
 mod policy;
 mod record;
 mod setup;
+mod tasks;
 
 use std::process::ExitCode;
 

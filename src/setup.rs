@@ -32,6 +32,7 @@ pub(crate) fn resolve(config: Option<&Path>) -> anyhow::Result<Setup> {
         protect_operator: settings.never_ban.operator_session,
         gate: gate(&settings),
         settings: settings.clone(),
+        config: config.map(Path::to_owned),
         never: never_ban(&settings, &host),
         zone: settings.sources.zone().unwrap_or_else(TimeZone::system),
         state: settings.guard.state_directory,

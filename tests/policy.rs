@@ -121,6 +121,33 @@ fn what_a_client_took_of_its_limit_survives_a_kill() {
 }
 
 #[test]
+fn who_owns_a_sender_stands_in_tables_and_a_table_that_is_missing_refuses_nobody() {
+    let (place, address) = place();
+    let owners = place.path("owners");
+    place.configure(&format!(
+        "[policy]\nenabled = true\nlisten = \"{address}\"\nsocket = \"none\"\nsenders = \"on\"\nowners = [\"{}\"]\n\
+         [login]\nlimits = [\"erin@example.com from DE\"]\n[geoip]\ndatabase = \"/nonexistent/places.mmdb\"\n",
+        owners.display()
+    ));
+    let mail = |sender| request("203.0.113.7", sender, "sasl_username=erin@example.com\ninstance=1\n");
+    let guard = place.guard_without_firewall();
+    assert_eq!(ask(address, &mail("boss@example.com")), "action=DUNNO\n\n");
+    assert!(place.has_finding("gate.table"));
+    guard.terminate();
+    std::fs::write(&owners, "sales@example.com erin@example.com\n").unwrap();
+    let guard = place.guard_without_firewall();
+    let refused = "action=550 5.7.1 The sender address is not this account's\n\n";
+    for (sender, answer) in [
+        ("boss@example.com", refused),
+        ("sales@example.com", "action=DUNNO\n\n"),
+        ("erin@example.com", "action=DUNNO\n\n"),
+    ] {
+        assert_eq!(ask(address, &mail(sender)), answer, "{sender}");
+    }
+    guard.terminate();
+}
+
+#[test]
 fn a_ban_by_hand_holds_at_the_gate_at_once() {
     let (place, address) = place();
     let guard = place.guard_without_firewall();

@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mailward_model::Timestamp;
-use mailward_notify::{Alert, Desk, Dispatch, Message};
+use mailward_model::{Span, Timestamp};
+use mailward_notify::{Alert, Desk, Dispatch, Letter, Message};
 
 use super::{DeskError, Plan};
 
@@ -25,7 +25,9 @@ enum News {
     /// It happened.
     Happened(Box<Alert>),
     /// These are wrong, as one sees it, and nothing else is.
-    Standing(String, Vec<Alert>),
+    Standing(String, Vec<Alert>, Span),
+    /// A letter goes out.
+    Post(Box<Letter>),
     /// Other settings.
     Plan(Box<Plan>),
     /// Say when all before is written down.
@@ -78,9 +80,14 @@ impl Herald {
         self.tell(News::Happened(Box::new(alert)));
     }
 
-    /// These things are wrong, as `origin` sees it, and nothing else is.
-    pub(crate) fn standing(&self, origin: &str, alerts: Vec<Alert>) {
-        self.tell(News::Standing(origin.to_owned(), alerts));
+    /// These things are wrong, as `origin` sees it, and nothing else is; what he has not said for as long as `settled` is over.
+    pub(crate) fn standing(&self, origin: &str, alerts: Vec<Alert>, settled: Span) {
+        self.tell(News::Standing(origin.to_owned(), alerts, settled));
+    }
+
+    /// A letter for all channels that take letters.
+    pub(crate) fn post(&self, letter: Letter) {
+        self.tell(News::Post(Box::new(letter)));
     }
 
     /// Goes on with other settings.
@@ -112,7 +119,10 @@ impl Shared {
             let mut written = None;
             match news {
                 News::Happened(alert) => state.desk.happened(&alert, &plan.rules, now),
-                News::Standing(origin, alerts) => state.desk.stand(&origin, &alerts, &plan.rules, now),
+                News::Standing(origin, alerts, settled) => {
+                    state.desk.stand(&origin, &alerts, settled, &plan.rules, now);
+                }
+                News::Post(letter) => state.desk.post(&letter, &plan.rules, now),
                 News::Plan(plan) => {
                     state.desk.keep_lanes(&plan.rules);
                     state.plan = Arc::from(plan);

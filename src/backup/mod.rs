@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use mailward_backup::{Keep, Key, Meter, Repository, Snapshot};
+use mailward_backup::{BackupError, Keep, Key, Meter, Repository, Snapshot};
 use mailward_host::lock::Lock;
 use mailward_model::Timestamp;
 use mailward_store::{Proof, Proofs};
@@ -20,9 +20,6 @@ use crate::config::Settings;
 
 pub(crate) use drill::{Trial, drill};
 pub(crate) use plan::{Plan, dumps, plan};
-
-/// Where trial restores are remembered.
-const PROOFS: &str = "backup.db";
 
 /// The backups of this server, as configured.
 pub(crate) struct Backups<'a> {
@@ -52,18 +49,20 @@ impl<'a> Backups<'a> {
         Ok(Repository::open(&self.place, &key, limit, meter)?)
     }
 
-    /// The repository, made with its key where there is neither. Tells whether it was.
-    pub(crate) fn open_or_make(&self, meter: &Meter) -> anyhow::Result<(Repository, bool)> {
+    /// The repository, made with its key where there is neither. Where there is a key, a repository was there, and what is missing is
+    /// its disk: a new one is made if somebody says so. Tells whether it was.
+    pub(crate) fn open_or_make(&self, anew: bool, meter: &Meter) -> anyhow::Result<(Repository, bool)> {
         if self.place.join("config").exists() {
             return Ok((self.open(meter)?, false));
         }
-        let key =
-            if self.key_file().exists() { Key::read(self.key_file())? } else { Key::make(self.key_file())? };
-        let parent = self.place.parent().unwrap_or(Path::new("/"));
-        let made = Repository::create(&self.place, &key, meter);
-        let made =
-            made.with_context(|| format!("the directory above has to be there: {}", parent.display()))?;
-        drop(made);
+        let known = self.key_file().exists();
+        // A run that was killed while it made one left this.
+        let begun = self.place.join("data").exists();
+        if known && !anew && !begun {
+            return Err(BackupError::Missing { place: self.place.clone() }.into());
+        }
+        let key = if known { Key::read(self.key_file())? } else { Key::make(self.key_file())? };
+        drop(Repository::create(&self.place, &key, meter)?);
         Ok((self.open(meter)?, true))
     }
 
@@ -120,7 +119,7 @@ impl<'a> Backups<'a> {
     }
 
     fn proofs_file(&self) -> PathBuf {
-        self.settings.guard.state_directory.join(PROOFS)
+        self.settings.guard.state_directory.join(Proofs::FILE)
     }
 }
 

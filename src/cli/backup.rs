@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
-use mailward_backup::{BackupError, Key, Meter, Query, Repository, Snapshot, Step};
+use mailward_backup::{BackupError, GRACE, Key, Meter, Query, Repository, Snapshot, Step};
 use mailward_host::run::{self, Limits};
 use mailward_model::Timestamp;
 use mailward_report::At;
@@ -30,6 +30,9 @@ pub(crate) enum Command {
         /// Only show what would be saved, and why
         #[arg(long)]
         dry_run: bool,
+        /// Make a new repository although there is a key already, and so was a repository
+        #[arg(long, conflicts_with = "dry_run")]
+        init: bool,
         #[command(flatten)]
         print: Print,
     },
@@ -117,11 +120,11 @@ pub(crate) fn run(config: Option<&Path>, command: &Command) -> anyhow::Result<Ou
     let settings = load(config)?.settings;
     let backups = Backups::of(&settings)?;
     match command {
-        Command::Run { dry_run: true, print } => {
+        Command::Run { dry_run: true, print, .. } => {
             let plan = plan(&settings, config, &backups)?;
             show(&DryRun { repository: backups.place().to_path_buf(), plan }, print)
         }
-        Command::Run { print, .. } => save(&settings, config, &backups, print),
+        Command::Run { init, print, .. } => save(&settings, config, &backups, *init, print),
         Command::List { snapshot: None, print, .. } => list(&backups, print),
         Command::List { snapshot: Some(snapshot), path, print } => {
             contents(&backups, snapshot, path.as_ref(), print)
@@ -138,6 +141,7 @@ fn save(
     settings: &Settings,
     config: Option<&Path>,
     backups: &Backups<'_>,
+    init: bool,
     print: &Print,
 ) -> anyhow::Result<Outcome> {
     let _lock = backups.lock()?;
@@ -146,7 +150,7 @@ fn save(
     }
     let begun = mailward_host::clock::now();
     let bar = Bar::new();
-    let (repository, made) = backups.open_or_make(&bar.meter())?;
+    let (repository, made) = backups.open_or_make(init, &bar.meter())?;
     let mut plan = plan(settings, config, backups)?;
     plan.saved.extend(crate::backup::dumps(&backups.scratch().join("dumps"))?);
     let databases = backups.scratch().join("databases");
@@ -275,7 +279,7 @@ fn forget(backups: &Backups<'_>, dry_run: bool, print: &Print) -> anyhow::Result
             chosen => chosen?,
         };
     if !dry_run {
-        repository.forget(&chosen.forgotten)?;
+        repository.forget(&chosen.forgotten, GRACE)?;
     }
     let view = |snapshot: &Snapshot| SnapshotView::of(snapshot, proven.get(&snapshot.id).copied());
     let kept = chosen

@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn what_to_type_is_a_command() {
-        let told = text(&serde_json::json!({"account": "nora", "known": true, "over": "2026-11-22T00:00:00Z"}));
+        let told =
+            text(&serde_json::json!({"account": "nora", "known": true, "over": "2026-11-22T00:00:00Z"}));
         assert!(told.ends_with("mailward account disable nora"), "{told}");
     }
 }

@@ -24,13 +24,14 @@ mod parse;
 mod policy;
 mod remote;
 mod replay;
+mod task;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub(crate) use audit::{deployed, severity};
+pub(crate) use audit::{audited, deployed, severity};
 pub(crate) use config::load;
 pub(crate) use input::{Logs, open};
 
@@ -115,6 +116,9 @@ enum Command {
     /// What Dovecot is answered when it asks about logins, and why.
     #[command(subcommand)]
     Login(login::Command),
+    /// What the daemon does again and again: list, run, and what became of it.
+    #[command(subcommand)]
+    Task(task::Command),
     /// Whether alerts reach anybody: send a test, see what waits.
     #[command(subcommand)]
     Notify(notify::Command),
@@ -209,6 +213,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Greylist(command) => greylist::run(config, daemon, command),
         Command::Limits(command) => limits::run(&daemon()?, command),
         Command::Login(command) => login::run(config, daemon, command),
+        Command::Task(command) => task::run(config, cli.socket.as_deref(), command),
         Command::Notify(command) => notify::run(config, command),
         Command::Analyze(args) => analyze::run(config, args),
         Command::Parse(args) => parse::run(args),

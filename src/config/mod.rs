@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use mistake::Mistake;
 pub(crate) use settings::{
     Accepted, Auto, Login, Mode, NamedChannel, NamedNetwork, NeverBan, Policy, Resolver, Settings, Sources,
+    TaskSettings,
 };
 pub(crate) use show::{Style, show};
 

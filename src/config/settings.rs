@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use mailward_audit::firewall::{Opening, Port};
 use mailward_decide::login::Limit;
@@ -15,6 +15,8 @@ use mailward_notify::{Channel, Quiet};
 use mailward_report::Severity;
 use mailward_source::Start;
 use mailward_store::Retention;
+
+use crate::tasks::Schedule;
 
 /// All settings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) login: Login,
     pub(crate) geoip: Geoip,
     pub(crate) notify: Notify,
+    pub(crate) tasks: TaskSettings,
     pub(crate) rules: Rules,
 }
 
@@ -440,6 +443,57 @@ pub(crate) struct NamedChannel {
     /// Whether it takes digests.
     pub(crate) letters: bool,
     pub(crate) channel: Channel,
+}
+
+/// `[tasks]`: what the daemon does again and again, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TaskSettings {
+    /// Whether the daemon does anything.
+    pub(crate) enabled: bool,
+    /// By how much at the most a time is put off.
+    pub(crate) jitter: Span,
+    pub(crate) services: Schedule,
+    pub(crate) queue: Schedule,
+    pub(crate) disk: Schedule,
+    pub(crate) audit: Schedule,
+    pub(crate) certificates: Schedule,
+    pub(crate) dns: Schedule,
+    pub(crate) reputation: Schedule,
+    pub(crate) updates: Schedule,
+    pub(crate) accounts: Schedule,
+    pub(crate) logs: Schedule,
+    pub(crate) backup: Schedule,
+    pub(crate) backup_check: Schedule,
+    pub(crate) restore_drill: Schedule,
+    pub(crate) digest_daily: Schedule,
+    pub(crate) digest_weekly: Schedule,
+    pub(crate) digest_monthly: Schedule,
+}
+
+impl Default for TaskSettings {
+    fn default() -> Self {
+        let (night, morning) = (Time::constant(4, 0, 0, 0), Time::constant(6, 30, 0, 0));
+        Self {
+            enabled: true,
+            jitter: Span::from_mins(10),
+            services: Schedule::Every(Span::from_mins(10)),
+            queue: Schedule::Every(Span::from_mins(15)),
+            disk: Schedule::Every(Span::from_hours(1)),
+            audit: Schedule::Daily(night),
+            certificates: Schedule::Daily(night),
+            dns: Schedule::Daily(night),
+            reputation: Schedule::Daily(night),
+            updates: Schedule::Daily(night),
+            accounts: Schedule::Weekly(Weekday::Monday, night),
+            logs: Schedule::Daily(night),
+            backup: Schedule::Never,
+            backup_check: Schedule::Never,
+            restore_drill: Schedule::Never,
+            digest_daily: Schedule::Daily(morning),
+            digest_weekly: Schedule::Weekly(Weekday::Monday, morning),
+            digest_monthly: Schedule::Monthly(1, morning),
+        }
+    }
 }
 
 /// A finding that the operator accepted.

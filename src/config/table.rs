@@ -745,6 +745,47 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
         ],
     },
+    Section {
+        name: "tasks",
+        about: "What the daemon does again and again: docs/tasks.md. When: \"never\", \"every 15m\", \"daily 06:30\", \"monday 06:30\", \"monthly 1 06:30\", in local time.",
+        settings: &[
+            setting!("enabled", tasks.enabled, "Whether the daemon does any of them."),
+            setting!(
+                "jitter",
+                tasks.jitter,
+                0..=DAY,
+                "By how much at the most a time of day is put off, always the same on one server."
+            ),
+            setting!(
+                "services",
+                tasks.services,
+                "Talking to the mail ports, and whether the log tells of it."
+            ),
+            setting!("queue", tasks.queue, "How much mail waits, and since when."),
+            setting!("disk", tasks.disk, "Space and inodes, with a forecast."),
+            setting!("audit", tasks.audit, "The whole audit, compared with the last one."),
+            setting!(
+                "certificates",
+                tasks.certificates,
+                "Certificates: their end, and whether the right one is served."
+            ),
+            setting!("dns", tasks.dns, "DNS records of mail: what is new, what is wrong."),
+            setting!("reputation", tasks.reputation, "Block lists."),
+            setting!("updates", tasks.updates, "Updates that wait."),
+            setting!("accounts", tasks.accounts, "Accounts: unused, weak, forwarding."),
+            setting!("logs", tasks.logs, "Whether the log is written, rotated and kept."),
+            setting!("backup", tasks.backup, "A backup, as [backup] says."),
+            setting!("backup-check", tasks.backup_check, "Whether the backups are whole."),
+            setting!("restore-drill", tasks.restore_drill, "Restoring a sample on trial."),
+            setting!(
+                "digest-daily",
+                tasks.digest_daily,
+                "A mail about the last day, to channels that take letters."
+            ),
+            setting!("digest-weekly", tasks.digest_weekly, "The same about seven days."),
+            setting!("digest-monthly", tasks.digest_monthly, "The same about thirty days."),
+        ],
+    },
 ];
 
 /// What can be set of a rule, under `[rules.<id>]`.

@@ -16,6 +16,8 @@ const LOOK: Span = Span::from_secs(20);
 const RECENT: Span = Span::from_hours(24);
 /// As many of them are told again after a restart.
 const AGAIN: usize = 500;
+/// How long nothing must be seen of it before it is over.
+const SETTLED: Span = Span::from_mins(2);
 /// Who says what is wrong with the daemon.
 const ORIGIN: &str = "guard";
 
@@ -32,7 +34,7 @@ impl Guard {
         let findings = health::findings(self, reader).into_iter();
         let alerts = findings.filter(|finding| finding.id != "integrity.changed");
         let alerts = alerts.map(|finding| of_finding(finding, now)).collect();
-        self.herald.standing(ORIGIN, alerts);
+        self.herald.standing(ORIGIN, alerts, SETTLED);
     }
 
     /// Tells of a signal that bans nobody: a person has to look.

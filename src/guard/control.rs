@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use mailward_decide::{Protected, Protection};
+use mailward_enforce::Firewall;
 use mailward_model::{Ban, Network, Origin, Span, Timestamp};
 use mailward_report::At;
 use mailward_report::bans::{BanList, BanRow};
@@ -26,6 +27,8 @@ pub(super) struct Asked {
 
 /// How long an answer may take: longer than the client waits.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Why a ban was lifted that was a mistake: what led to it does not count any more.
+pub(super) const PARDONED: &str = "lifted by hand";
 /// Bans in one list.
 const LISTED: usize = 10_000;
 
@@ -134,11 +137,11 @@ impl Guard {
 
     fn ban_list(&mut self) -> BanList {
         let now = clock();
-        let mut bans: Vec<&Ban> = self.engine.bans().active().collect();
+        let mut bans: Vec<&Ban> = self.engine.bans().active().filter(|ban| ban.is_active(now)).collect();
         bans.sort_by_key(|ban| (std::cmp::Reverse(ban.from), ban.target));
         let total = bans.len() as u64;
         let mut rows: Vec<BanRow> = bans.into_iter().take(LISTED).map(BanRow::from).collect();
-        if let Some(Ok(elements)) = self.shield.firewall().map(mailward_enforce::Firewall::elements) {
+        if let Some(Ok(elements)) = self.shield.firewall().map(Firewall::elements) {
             let known: std::collections::HashSet<String> = elements
                 .iter()
                 .filter_map(mailward_enforce::Element::network)
@@ -174,6 +177,7 @@ impl Guard {
     fn impose(&mut self, bans: Vec<Ban>, now: Timestamp) -> Result<Vec<Protected>, Response> {
         let (mut cleared, mut refused) = (Vec::new(), Vec::new());
         for ban in bans {
+            self.replace(&ban, now)?;
             match self.engine.bans_mut().impose(ban, now) {
                 Ok(ban) => cleared.push(ban),
                 Err(protected) => refused.push(protected),
@@ -191,15 +195,51 @@ impl Guard {
         Ok(refused)
     }
 
+    /// A ban that holds longer than the one which takes its place would come back at a restart. It is lifted on the disk
+    /// first: of both in one commit, both would be.
+    fn replace(&mut self, ban: &Ban, now: Timestamp) -> Result<(), Response> {
+        let held = self.engine.bans().active().find(|held| held.target == ban.target);
+        let is_longer = held.is_some_and(|held| held.end() > ban.end());
+        if is_longer && self.engine.bans().never_ban().clear(ban.clone(), now).is_ok() {
+            self.keeper.lifted(
+                ban.target,
+                now.minus(Span::from_micros(1)),
+                &ban.by,
+                "another ban by hand is shorter",
+            );
+            self.keep()?;
+        }
+        Ok(())
+    }
+
     fn unban(&mut self, target: Network, request: &Request) -> Result<Response, Response> {
         let now = clock();
         let Some(ban) = self.engine.bans_mut().lift(target) else {
             return Err(Response::error(404, &self.why_not_lifted(target)));
         };
         self.engine.bans_mut().pardon(target);
-        self.lift(&ban, now, request.parameter("by").unwrap_or_default(), "lifted by hand");
+        self.engine.detector_mut().pardon_network(target);
+        self.porter.pardoned(target);
+        self.lift(&ban, now, request.parameter("by").unwrap_or_default(), PARDONED);
         self.keep()?;
+        self.clear_left(target, now)?;
         document(&BanRow::from(&ban))
+    }
+
+    /// Where bans do not go to the kernel, that of an earlier run may be there.
+    fn clear_left(&self, target: Network, now: Timestamp) -> Result<(), Response> {
+        if self.shield.has_firewall() || !mailward_host::user::is_root() {
+            return Ok(());
+        }
+        let options = self.setup.settings.firewall.options.clone();
+        let table = options.table.clone();
+        let cleared = Firewall::open(options).and_then(|mut firewall| firewall.clear_left(target, now));
+        cleared.map_err(|error| {
+            let why = format!(
+                "{target} is lifted, but the kernel may still refuse it, from an earlier run: {error}. See: nft list table inet {table}"
+            );
+            Response::error(500, &why)
+        })
     }
 
     fn why_not_lifted(&self, target: Network) -> String {

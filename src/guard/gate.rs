@@ -164,6 +164,11 @@ impl Porter {
         });
     }
 
+    /// A ban was a mistake: what led to it does not count here any more.
+    pub(super) fn pardoned(&self, target: Network) {
+        self.tell(move |state| state.logins.pardon(target));
+    }
+
     /// Other settings, bans and lists, after a reload.
     pub(super) fn renew(&self, setup: &Setup, bans: &Bans) {
         let (Some(plan), bans) = (setup.gate.clone(), held(setup, bans)) else { return };

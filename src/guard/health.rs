@@ -19,6 +19,15 @@ pub(super) fn findings(guard: &Guard, reader: &Reader) -> Vec<HealthFinding> {
             "",
         ));
     }
+    if let Some(trouble) = guard.shield.table_trouble() {
+        let title = "postscreen does not know all bans";
+        findings.push(finding("postscreen.failed", Severity::High, title, trouble, ""));
+    }
+    if guard.setup.enforce && !guard.shield.has_firewall() {
+        let detail =
+            "the mode is enforce, but [firewall] enabled = false or --no-firewall leaves the kernel alone";
+        findings.push(finding("firewall.none", Severity::Medium, "Bans do not reach the kernel", detail, ""));
+    }
     if let Some(trouble) = guard.keeper.trouble() {
         findings.push(finding("store.failed", Severity::High, "The store cannot be written", trouble, ""));
     }

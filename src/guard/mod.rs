@@ -17,13 +17,15 @@ mod shield;
 mod signals;
 mod status;
 pub(crate) mod tables;
+mod tasks;
 mod views;
 mod voice;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use mailward_decide::{Bans, Cleared, NeverBan};
@@ -31,7 +33,7 @@ use mailward_enforce::Monitor;
 use mailward_engine::{Effect, Engine, Now};
 use mailward_gate::{LoginEvent, Report};
 use mailward_host::lock::Lock;
-use mailward_model::{Network, Span, Timestamp};
+use mailward_model::{Network, Timestamp};
 use mailward_parse::split_lines;
 use mailward_report::Severity;
 use mailward_source::{Batch, Next, Reader, Spec, Start, Waker};
@@ -75,6 +77,8 @@ pub(crate) struct Setup {
     pub(crate) gate: Option<gate::Plan>,
     /// The settings themselves.
     pub(crate) settings: crate::config::Settings,
+    /// Where they are from.
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// What reaches the daemon's thread from others.
@@ -96,9 +100,26 @@ enum Message {
 impl Setup {
     /// The settings for watching files, with the state directory that is really used; none where nobody wants it.
     fn watched(&self) -> Option<crate::config::Settings> {
+        let settings = self.stated();
+        settings.integrity.watch.then_some(settings)
+    }
+
+    /// The settings, with the state directory and the socket that are really used.
+    fn stated(&self) -> crate::config::Settings {
         let mut settings = self.settings.clone();
         settings.guard.state_directory.clone_from(&self.state);
-        settings.integrity.watch.then_some(settings)
+        settings.guard.socket.clone_from(&self.socket);
+        settings
+    }
+
+    /// Where the kernel is closed to bans, if it is.
+    fn closed(&self) -> Option<&mailward_enforce::Options> {
+        self.firewall.as_ref().filter(|_| self.enforce)
+    }
+
+    /// Where postscreen finds bans, if it does.
+    fn postscreen(&self) -> Option<&PathBuf> {
+        self.postscreen.as_ref().filter(|_| self.enforce)
     }
 
     /// Who is told of what.
@@ -117,6 +138,11 @@ struct Guard {
     engine: Engine,
     keeper: Keeper,
     shield: Shield,
+    /// As long as this is kept, somebody follows the shield's table.
+    followed: Arc<()>,
+    /// How messages come here.
+    sender: Sender<Message>,
+    waker: Waker,
     porter: gate::Porter,
     voice: Voice,
     /// What is decided and not announced yet: it is not on the disk.
@@ -128,6 +154,8 @@ struct Guard {
     sources: Vec<String>,
     /// Whether lines come as they are written, or are made up for.
     live: bool,
+    /// When the last line was written.
+    logged: Timestamp,
     stats: status::Stats,
     /// The thread that looks at files, and what it found.
     watch: integrity::Watch,
@@ -135,8 +163,9 @@ struct Guard {
     /// Who tells people, and when he was told last what is wrong.
     herald: Herald,
     told_standing: Timestamp,
+    tasks: tasks::Tasks,
     /// When old records are pruned next.
-    prune_at: Timestamp,
+    prune_at: Instant,
     stopping: bool,
     watchdog: Option<Duration>,
 }
@@ -146,9 +175,9 @@ const IDLE: Duration = Duration::from_secs(30);
 /// Effects that wait to be announced while the store fails; later ones are recorded, and not told.
 const UNANNOUNCED: usize = 100_000;
 /// How often old records are pruned, a bounded number at a time.
-const PRUNE: Span = Span::from_hours(1);
+const PRUNE: Duration = Duration::from_secs(3_600);
 /// The same while there are more.
-const PRUNE_MORE: Span = Span::from_secs(2);
+const PRUNE_MORE: Duration = Duration::from_secs(2);
 
 /// Runs the daemon until it is told to end, or until all its sources have ended.
 pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Result<()> {
@@ -157,24 +186,24 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
     let database = setup.state.join("mailward.db");
     let mut keeper = Keeper::open(&database)?;
     let now = clock();
-    let (engine, shield, monitor) = thread::scope(|scope| {
+    let (engine, (shield, monitor)) = thread::scope(|scope| {
         // The windows are filled while the kernel takes the bans: neither needs the other.
         let windows = scope.spawn(|| restore::detector(&setup, &Store::open_read_only(&database)?, now));
         let bans = restore::bans(&setup, keeper.store(), now)?;
-        let (shield, monitor) = close(&setup, &bans, now)?;
+        let closed = close(&setup, &bans, now)?;
         let windows =
             windows.join().map_err(|_| anyhow::anyhow!("the thread that fills the windows ended"))?;
-        anyhow::Ok((restore::assembled(&setup, windows?, bans, now), shield, monitor))
+        anyhow::Ok((restore::assembled(&setup, windows?, bans, now), closed))
     })?;
     let mut reader = Reader::open(&setup.specs, |source| keeper.cursor_of(source), setup.start)?;
     let (sender, messages) = channel();
-    watch_kernel(monitor, &sender, &reader.waker());
+    let followed = watch_kernel(monitor, &sender, &reader.waker());
     signals::listen(sender.clone(), reader.waker())?;
     operator::follow(sender.clone(), reader.waker());
     let watch = integrity::Watch::start(setup.watched(), sender.clone(), reader.waker());
     let herald = Herald::start(setup.alerts(), &|text| voice.say(text)).context("cannot start a thread")?;
     let porter = gate::Porter::open(&setup, engine.bans(), keeper.store(), reader.waker());
-    let server = control::serve(&setup, sender, reader.waker())?;
+    let server = control::serve(&setup, sender.clone(), reader.waker())?;
     keeper.commit(now, true);
     let mut guard = Guard {
         voice: voice.with_events(server.events()),
@@ -182,18 +211,23 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
         engine,
         keeper,
         shield,
+        followed,
+        sender,
+        waker: reader.waker(),
         porter,
         unannounced: Vec::new(),
         untold: 0,
         effects: Vec::new(),
         sources: Vec::new(),
         live: false,
+        logged: Timestamp::default(),
         stats: status::Stats::new(now),
         watch,
         files: integrity::Standing::default(),
+        tasks: tasks::Tasks::start(setup.config.as_deref(), &setup.stated(), &herald),
         herald,
         told_standing: Timestamp::default(),
-        prune_at: now.plus(PRUNE_MORE),
+        prune_at: Instant::now() + PRUNE_MORE,
         stopping: false,
         watchdog: watchdog(),
         setup,
@@ -248,6 +282,7 @@ impl Guard {
             let seen = self.engine.watch(log, line, when, &mut self.effects, |event| {
                 logins.extend(is_asked.then(|| LoginEvent::of(event)).flatten());
             });
+            self.logged = seen.time;
             self.keeper.seen(seen);
             self.stats.seen(log, seen);
             if !self.effects.is_empty() {
@@ -376,15 +411,16 @@ impl Guard {
     fn reload(&mut self) {
         notify(&[sd_notify::NotifyState::Reloading]);
         match self.resolve_again() {
-            Ok((setup, engine)) => {
-                (self.setup, self.engine) = (setup, engine);
-                self.sources.clear();
+            Ok((setup, engine, closed)) => {
+                let before = std::mem::replace(&mut self.setup, setup);
+                self.engine = engine;
+                self.enforce_anew(&before, closed);
                 self.watch.settings(self.setup.watched());
                 self.herald.plan(self.setup.alerts());
+                self.tasks.settings(&self.setup.stated());
                 self.porter.renew(&self.setup, self.engine.bans());
                 self.porter.learn(&self.setup, self.keeper.store());
-                self.mend();
-                self.voice.say("configuration read again");
+                self.voice.reloaded(&before, &self.setup);
             }
             Err(error) => {
                 self.voice.say(&format!("configuration not changed, the old one holds: {error:#}"));
@@ -394,37 +430,60 @@ impl Guard {
     }
 
     /// The new settings, with an engine that knows all that the old one knew: it is on the disk first.
-    fn resolve_again(&mut self) -> anyhow::Result<(Setup, Engine)> {
+    /// Where other enforcers are set, these are open and closed to all that is banned.
+    fn resolve_again(&mut self) -> anyhow::Result<(Setup, Engine, Option<Closed>)> {
         let setup = (self.resolve)()?;
         if !self.keeper.commit(clock(), true) {
             anyhow::bail!("{}", self.keeper.trouble().unwrap_or("the store failed"));
         }
         self.announce();
-        let engine = restore::engine(&setup, self.keeper.store(), clock())?;
-        Ok((setup, engine))
+        let now = clock();
+        let engine = restore::engine(&setup, self.keeper.store(), now)?;
+        let is_other = (setup.closed(), setup.postscreen()) != (self.setup.closed(), self.setup.postscreen());
+        let closed = is_other.then(|| close(&setup, engine.bans(), now)).transpose()?;
+        Ok((setup, engine, closed))
+    }
+
+    /// The enforcers after a reload: others, or the same with the bans of the new engine.
+    fn enforce_anew(&mut self, before: &Setup, closed: Option<Closed>) {
+        let now = clock();
+        let Some((shield, monitor)) = closed else {
+            self.shield.reconcile(&self.engine.bans().cleared(now), now, false);
+            return;
+        };
+        self.followed = watch_kernel(monitor, &self.sender, &self.waker);
+        let table = |setup: &Setup| setup.closed().map(|options| options.table.clone());
+        let keeps_firewall = table(before) == table(&self.setup);
+        let keeps_table = before.postscreen() == self.setup.postscreen();
+        let old = std::mem::replace(&mut self.shield, shield);
+        if let Some(trouble) = old.give_way(keeps_firewall, keeps_table, now) {
+            self.voice.say(&format!("bans stay where they were enforced before: {trouble}"));
+        }
     }
 
     fn keep_house(&mut self) {
         let now = clock();
         notify_watchdog(self.watchdog);
-        let ended = self.engine.expire(now);
+        // What an old line led to ends by the time of the lines: by the clock it would be over at once, and the next
+        // lines of the same day would be a repeat.
+        let ended = self.engine.expire(if self.live { now } else { self.logged });
         if !ended.is_empty() {
             let targets: Vec<Network> = ended.iter().map(|ban| ban.target).collect();
             self.shield.remove(&targets, now);
             self.porter.lifted(&targets);
             ended.iter().for_each(|ban| self.voice.ended(ban, now));
         }
-        if self.shield.wants_retry(now) {
+        if self.shield.wants_reconciling() {
             self.shield.reconcile(&self.engine.bans().cleared(now), now, false);
         }
-        if self.setup.enforce && self.shield.table_is_stale(now) {
+        if self.setup.enforce && self.shield.table_is_stale() {
             self.shield.write_table(&self.engine.bans().cleared(now), now);
         }
         self.porter.read_tables(&self.setup);
         if self.keeper.commit(now, false) {
             self.announce();
         }
-        if now >= self.prune_at {
+        if Instant::now() >= self.prune_at {
             self.prune(now);
         }
     }
@@ -434,7 +493,7 @@ impl Guard {
             self.voice.say(&format!("old records are kept for now: {error}"));
             false
         });
-        self.prune_at = now.plus(if more { PRUNE_MORE } else { PRUNE });
+        self.prune_at = Instant::now() + if more { PRUNE_MORE } else { PRUNE };
     }
 
     /// How long there is nothing to do by itself.
@@ -443,9 +502,13 @@ impl Guard {
             return Duration::ZERO;
         }
         let now = clock();
-        let due = [self.engine.bans().next_end(), self.shield.retry_at(), Some(self.prune_at)];
-        let next = due.into_iter().flatten().min();
-        let mut patience = next.map_or(IDLE, |at| Duration::from_micros(at.since(now).micros()).min(IDLE));
+        let next_end = self.engine.bans().next_end();
+        let mut patience =
+            next_end.map_or(IDLE, |at| Duration::from_micros(at.since(now).micros()).min(IDLE));
+        patience = patience.min(self.prune_at.saturating_duration_since(Instant::now()));
+        if self.shield.has_firewall() {
+            patience = patience.min(self.shield.reconcile_in());
+        }
         if self.keeper.is_behind() {
             patience = patience.min(Duration::from_secs(1));
         }
@@ -471,11 +534,13 @@ impl Guard {
     }
 }
 
+/// Enforcers that hold all that is banned, and who tells what others change there.
+type Closed = (Shield, Option<Monitor>);
+
 /// Closes the kernel to all that is banned, before the first line is read: a restart opens no gap, and a reboot closes it
 /// here.
-fn close(setup: &Setup, bans: &Bans, now: Timestamp) -> anyhow::Result<(Shield, Option<Monitor>)> {
-    let firewall = setup.firewall.clone().filter(|_| setup.enforce);
-    let mut shield = Shield::open(firewall, setup.postscreen.clone().filter(|_| setup.enforce))?;
+fn close(setup: &Setup, bans: &Bans, now: Timestamp) -> anyhow::Result<Closed> {
+    let mut shield = Shield::open(setup.closed().cloned(), setup.postscreen().cloned())?;
     let cleared = bans.cleared(now);
     let monitor = shield.close(&cleared, now);
     shield.write_table(&cleared, now);
@@ -496,12 +561,16 @@ fn clock() -> Timestamp {
     Timestamp::from_micros(mailward_host::clock::now())
 }
 
-/// Follows the kernel's table on a thread of its own, if there is one.
-fn watch_kernel(monitor: Option<Monitor>, sender: &Sender<Message>, waker: &Waker) {
-    let Some(mut monitor) = monitor else { return };
+/// Follows the kernel's table on a thread of its own, if there is one, as long as what it gives back is kept.
+fn watch_kernel(monitor: Option<Monitor>, sender: &Sender<Message>, waker: &Waker) -> Arc<()> {
+    let kept = Arc::new(());
+    let Some(mut monitor) = monitor else { return kept };
+    let followed = Arc::downgrade(&kept);
     let (sender, waker) = (sender.clone(), waker.clone());
     let listen = move || {
-        while let Ok(heard) = monitor.wait(IDLE) {
+        while let Ok(heard) = monitor.wait(IDLE)
+            && followed.strong_count() > 0
+        {
             if heard.calls_for_reconciling() && sender.send(Message::Tampered).is_ok() {
                 waker.wake();
             }
@@ -509,6 +578,7 @@ fn watch_kernel(monitor: Option<Monitor>, sender: &Sender<Message>, waker: &Wake
     };
     // Without it a flushed ruleset is found at the next ban only; there is nothing better to do.
     let _ = thread::Builder::new().name("kernel-monitor".into()).spawn(listen);
+    kept
 }
 
 fn watchdog() -> Option<Duration> {

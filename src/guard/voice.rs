@@ -39,9 +39,19 @@ impl Voice {
     }
 
     pub(super) fn started(&self, setup: &Setup, bans: usize) {
-        let mode = if setup.enforce { "enforce" } else { "dry-run: bans are decided and not enforced" };
+        let mode = mode(setup);
         let sources = setup.specs.len();
         self.say(&format!("guarding; mode {mode}; {sources} log source(s); {bans} ban(s) hold"));
+    }
+
+    /// Tells what a reload took over, and what it could not.
+    pub(super) fn reloaded(&self, before: &Setup, now: &Setup) {
+        self.say(&format!("configuration read again; mode {}", mode(now)));
+        let fixed = |setup: &Setup| (setup.specs.clone(), setup.state.clone(), setup.socket.clone());
+        if fixed(before) != fixed(now) {
+            let text = "logs, state directory and socket stay as they were until: systemctl restart mailward";
+            self.say(text);
+        }
     }
 
     /// Whether it tells of such an effect, or somebody follows who hears of all.
@@ -105,6 +115,10 @@ impl Voice {
             self.outlet.line(&record.sentence());
         }
     }
+}
+
+const fn mode(setup: &Setup) -> &'static str {
+    if setup.enforce { "enforce" } else { "dry-run: bans are decided and not enforced" }
 }
 
 /// A line about the daemon itself.

@@ -68,6 +68,13 @@ impl Place {
         std::fs::write(self.path("mailward.toml"), format!("{CONFIG}{more}")).unwrap();
     }
 
+    /// Changes the configuration.
+    pub(crate) fn change(&self, old: &str, new: &str) {
+        let text = std::fs::read_to_string(self.path("mailward.toml")).unwrap();
+        assert!(text.contains(old), "{text}");
+        std::fs::write(self.path("mailward.toml"), text.replace(old, new)).unwrap();
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.state.join("mailward.db")
     }
@@ -186,6 +193,15 @@ impl Daemon {
     /// What was said so far and not heard.
     pub(crate) fn so_far(&mut self) -> Vec<Said> {
         self.unheard.drain(..).chain(self.said.try_iter()).collect()
+    }
+
+    /// SIGHUP; waits until the configuration was read again.
+    pub(crate) fn reload(&mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+        let is_told = |said: &Said| {
+            said.json["text"].as_str().is_some_and(|text| text.starts_with("configuration read again"))
+        };
+        assert!(self.hear(is_told).is_some(), "it does not read the configuration again");
     }
 
     /// SIGKILL; all that was said before.

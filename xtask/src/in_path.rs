@@ -29,7 +29,7 @@ pub(crate) struct Args {
 }
 
 const SETTINGS: &str = "[firewall]\nenabled = false\n\n[sources]\nfiles = [\"/var/log/mail.log\"]\njournal = false\n\n\
-                        [policy]\nenabled = true\n\n[login]\nenabled = true\n";
+                        [policy]\nenabled = true\n\n[login]\nenabled = true\nkey = \"of this lab\"\n";
 
 /// Those that nobody may get a login with. The right password is among the guesses of `lucky-guess` and `imap-persistent`.
 const GUESSERS: &[&str] = &[

@@ -10,7 +10,7 @@ use rustic_core::RusticError;
 pub enum BackupError {
     /// There is nothing at the place of the repository.
     #[error(
-        "there is no backup repository at {place}; `mailward backup run` makes one, `findmnt -T {place}` shows whether its disk is mounted"
+        "there is no backup repository at {place}. Is its disk mounted (`findmnt -T {place}`, `mount -a`)? `mailward backup run --init` makes a new one"
     )]
     Missing {
         /// The place of the repository.

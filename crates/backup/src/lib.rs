@@ -26,5 +26,5 @@ pub use key::Key;
 pub use meter::{Meter, Step};
 pub use repository::{Repository, Snapshot};
 pub use restore::{Restored, Verified};
-pub use retain::{Keep, Kept};
+pub use retain::{GRACE, Keep, Kept};
 pub use tree::Entry;

@@ -83,7 +83,7 @@ impl Repository {
             })
     }
 
-    /// Makes a repository in an empty directory, or in one that is not there yet.
+    /// Makes a repository in an empty directory, or in one that is not there yet. Killed while it does, it begins anew the next time.
     ///
     /// # Errors
     /// When something else is there, or it cannot be written.
@@ -94,9 +94,10 @@ impl Repository {
             std::fs::create_dir(place).map_err(failed)?;
         }
         let directory = Arc::new(Directory::open(place, None)?);
-        if !directory.is_empty() {
+        if directory.is_repository() || !directory.is_unused() {
             return Err(BackupError::Occupied { place: place.to_path_buf() });
         }
+        directory.clear_keys().map_err(failed)?;
         std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
         Self::with(
             place,

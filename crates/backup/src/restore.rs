@@ -55,8 +55,12 @@ impl Repository {
         meter: &Meter,
     ) -> Result<Restored, BackupError> {
         let indexed = self.indexed()?;
-        let entries: Vec<Entry> = Walk::of(self, &indexed, snapshot, paths)?.collect::<Result<_, _>>()?;
-        meter.tell(Step::Total(entries.iter().filter(|entry| entry.is_file()).map(Entry::size).sum()));
+        let walk = || Walk::of(self, &indexed, snapshot, paths);
+        let bytes = match paths {
+            [] => snapshot.bytes,
+            _ => walk()?.flatten().filter(Entry::is_file).map(|entry| entry.size()).sum(),
+        };
+        meter.tell(Step::Total(bytes));
         let mut restore = Restore {
             repository: self,
             indexed: &indexed,
@@ -71,11 +75,16 @@ impl Repository {
             .mode(0o700)
             .create(into)
             .map_err(|error| BackupError::of_io("make", into, error))?;
-        for entry in &entries {
-            restore.write(entry)?;
+        let mut directories = Vec::new();
+        for entry in walk()? {
+            let entry = entry?;
+            restore.write(&entry)?;
+            if entry.is_directory() {
+                directories.push(entry);
+            }
         }
         // Directories last: what is written into them changes their times, and their modes may forbid it.
-        for entry in entries.iter().rev().filter(|entry| entry.is_directory()) {
+        for entry in directories.iter().rev() {
             restore.finish(entry)?;
         }
         Ok(restore.done)

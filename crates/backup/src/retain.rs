@@ -1,14 +1,18 @@
 //! Which snapshots are kept, and how the space of the others comes free.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use rustic_core::PruneOptions;
 use rustic_core::repofile::SnapshotFile;
 
 use crate::capture::LABEL;
 use crate::{BackupError, Repository, Snapshot};
+
+/// As long as any run takes, and some more.
+pub const GRACE: Duration = Duration::from_secs(23 * 3600);
 
 /// How many snapshots are kept, the newest of each day, week, month and year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,12 +122,12 @@ impl Repository {
         Ok(self.files()?.iter().filter(is_ours).map(Snapshot::of).collect())
     }
 
-    /// Forgets snapshots, and removes what no other one needs. What was marked comes free a day later, so that whoever saves into the
-    /// repository at the same moment loses nothing.
+    /// Forgets snapshots, and removes what no other one needs: first it is marked, and what was marked for `grace` is removed, so that
+    /// whoever saves into the repository at the same moment loses nothing.
     ///
     /// # Errors
     /// When restic is at work there, or it cannot be written.
-    pub fn forget(&self, snapshots: &[Snapshot]) -> Result<(), BackupError> {
+    pub fn forget(&self, snapshots: &[Snapshot], grace: Duration) -> Result<(), BackupError> {
         if self.directory().is_locked_by_restic() {
             return Err(BackupError::Locked { place: self.place().to_path_buf() });
         }
@@ -135,7 +139,8 @@ impl Repository {
             self.remove(&ids)?;
         }
         self.mend_index()?;
-        let options = PruneOptions::default();
+        let seconds = i64::try_from(grace.as_secs()).unwrap_or(i64::MAX / 1000);
+        let options = PruneOptions::default().keep_delete(Span::new().seconds(seconds));
         let plan = self.ask(|inner| inner.prune_plan(&options))?;
         self.ask(|inner| inner.prune(&options, plan))
     }

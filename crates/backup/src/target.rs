@@ -52,10 +52,24 @@ impl Directory {
         self.root.join("config").is_file()
     }
 
-    /// Whether nothing at all is there, but what a new file system brings along.
-    pub(crate) fn is_empty(&self) -> bool {
-        fs::read_dir(&self.root)
-            .is_ok_and(|names| names.flatten().all(|name| name.file_name() == "lost+found"))
+    /// Whether nothing is there but what a new file system brings along, and what is left of a repository that somebody began to make.
+    pub(crate) fn is_unused(&self) -> bool {
+        let known = ["lost+found", "locks", "data", "keys", "index", "snapshots"];
+        let empty = |kind| self.names(kind).is_ok_and(|names| names.is_empty());
+        let own = fs::read_dir(&self.root).is_ok_and(|names| {
+            names.flatten().all(|name| known.iter().any(|known| name.file_name() == *known))
+        });
+        let begun = self.root.join("data").exists();
+        own && (!begun || [FileType::Pack, FileType::Index, FileType::Snapshot].into_iter().all(empty))
+    }
+
+    /// Takes away the keys of a repository that nobody finished making: they open nothing.
+    pub(crate) fn clear_keys(&self) -> io::Result<()> {
+        match fs::read_dir(self.root.join("keys")) {
+            Ok(keys) => keys.flatten().try_for_each(|key| fs::remove_file(key.path())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether restic is at work here. A lock that restic did not touch for half an hour is a dead one's, as restic sees it, too.

@@ -171,7 +171,9 @@ impl Bans {
         if !signal.asks_for_ban() {
             return Decision::NoTarget;
         }
-        let held = self.covering(target).map(|ban| (ban.step, ban.until.map(|until| until.since(ban.from))));
+        // One that is over is only not taken out yet.
+        let held = self.covering(target).filter(|ban| ban.is_active(now));
+        let held = held.map(|ban| (ban.step, ban.until.map(|until| until.since(ban.from))));
         let step = match held {
             // A stronger rule lengthens a ban; that is no new step on the ladder.
             Some((step, Some(length))) if signal.ban > length => step.max(1),
@@ -255,9 +257,11 @@ impl Bans {
         self.ends.first().map(|(until, _)| *until)
     }
 
-    /// Forgets that a target was ever banned, so that the ladder starts anew: for a ban that was a mistake.
+    /// Forgets that a target, or what lies in it, was ever banned, so that the ladder starts anew: for a ban that was a
+    /// mistake.
     pub fn pardon(&mut self, target: Network) {
-        self.rungs.remove(&rung_of(target));
+        let pardoned = rung_of(target);
+        self.rungs.retain(|known, _| !pardoned.covers(*known));
     }
 
     /// Lifts the bans that have ended, and forgets rungs that are older than the ladder's memory.
@@ -283,10 +287,11 @@ impl Bans {
         self.active.values().filter_map(|ban| self.never.clear(ban.clone(), now).err()).collect()
     }
 
-    /// Every active ban with its proof, for the enforcers.
+    /// Every ban that holds at `now` with its proof, for the enforcers.
     #[must_use]
     pub fn cleared(&self, now: Timestamp) -> Vec<Cleared> {
-        self.active.values().filter_map(|ban| self.never.clear(ban.clone(), now).ok()).collect()
+        let active = self.active.values().filter(|ban| ban.is_active(now));
+        active.filter_map(|ban| self.never.clear(ban.clone(), now).ok()).collect()
     }
 
     fn ban(&self, target: Network, signal: &Signal, step: u32, now: Timestamp) -> Ban {
@@ -439,6 +444,26 @@ mod tests {
         assert_eq!((cleared.ban().step, bans.len(), bans.ends.len()), (1, 1, 1));
         bans.decide(&signal("198.51.100.0/24", HOUR), now);
         assert_eq!(bans.decide(&signal("198.51.100.9", HOUR), now), Decision::Known);
+    }
+
+    #[test]
+    fn a_ban_that_is_over_holds_nobody_though_it_is_not_taken_out_yet() {
+        let (mut bans, now) = (bans(), Timestamp::from_secs(0));
+        bans.decide(&signal("192.0.2.7", HOUR), now);
+        let again = bans.decide(&signal("192.0.2.7", HOUR), now.plus(HOUR));
+        assert_eq!((length(&again), bans.len(), bans.ends.len()), (Span::from_hours(6), 1, 1));
+        assert!(bans.cleared(now.plus(Span::from_hours(7))).is_empty());
+    }
+
+    #[test]
+    fn a_pardon_of_a_network_is_one_of_all_in_it() {
+        let (mut bans, now) = (bans(), Timestamp::from_secs(0));
+        for target in ["192.0.2.7", "198.51.100.7"] {
+            bans.decide(&signal(target, HOUR), now);
+        }
+        bans.pardon("192.0.2.0/24".parse().unwrap());
+        let mut again = |target| length(&bans.decide(&signal(target, HOUR), now.plus(HOUR)));
+        assert_eq!((again("192.0.2.7"), again("198.51.100.7")), (HOUR, Span::from_hours(6)));
     }
 
     #[test]

@@ -36,6 +36,11 @@ pub enum Protection {
     MyNetworks,
     /// Where the operator's own session comes from.
     OperatorSession,
+    /// Listed in the configuration, `[never-ban] networks`.
+    Configured {
+        /// The entry's name or comment.
+        comment: String,
+    },
     /// On the allowlist.
     Allowed {
         /// The entry's name or comment.
@@ -51,6 +56,8 @@ impl fmt::Display for Protection {
             Self::Own => f.write_str("an address of this host"),
             Self::MyNetworks => f.write_str("in Postfix's mynetworks"),
             Self::OperatorSession => f.write_str("where the operator is logged in from"),
+            Self::Configured { comment } if comment.is_empty() => f.write_str("in [never-ban] networks"),
+            Self::Configured { comment } => write!(f, "in [never-ban] networks ({comment})"),
             Self::Allowed { comment } if comment.is_empty() => f.write_str("on the allowlist"),
             Self::Allowed { comment } => write!(f, "on the allowlist ({comment})"),
         }

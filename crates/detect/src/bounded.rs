@@ -58,6 +58,17 @@ impl<V: Worth> Bounded<V> {
         Some(self.take_out(at))
     }
 
+    /// Removes all whose keys are such.
+    pub(crate) fn remove_those(&mut self, is_such: impl Fn(u64) -> bool) -> Vec<V> {
+        let keys: Vec<u64> = self.entries.iter().map(|(key, _)| *key).filter(|key| is_such(*key)).collect();
+        keys.into_iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// All values, to change them.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.iter_mut().map(|(_, value)| value)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use foldhash::quality::FixedState;
 use mailward_model::{
-    Account, Event, EventKind, Guess, Offence, OffenceKind, Program, Signal, Span, Subject, Timestamp, Weight,
+    Account, Event, EventKind, Guess, Network, Offence, OffenceKind, Program, Signal, Span, Subject,
+    Timestamp, Weight,
 };
 
 use crate::bounded::{Bounded, Worth};
@@ -172,7 +173,7 @@ impl Detector {
 
     /// Whether somebody logged in lately from this network, or from a neighbour of it.
     #[must_use]
-    pub fn is_precious(&self, network: mailward_model::Network, time: Timestamp) -> bool {
+    pub fn is_precious(&self, network: Network, time: Timestamp) -> bool {
         let source = Source::of(network.address());
         if network == source.network() || network.is_host() {
             return self.places.is_precious(source, time);
@@ -248,6 +249,15 @@ impl Detector {
         }
     }
 
+    /// Forgets what counts against the sources of a network, and against them as neighbours.
+    pub fn pardon_network(&mut self, network: Network) {
+        let is_in = |source: Source| network.covers(source.network()) || source.network().covers(network);
+        let pardoned = self.sources.remove_those(|key| is_in(Source::of_key(key)));
+        let gone: usize = pardoned.iter().map(History::spilled).sum();
+        self.spilled = self.spilled.saturating_sub(gone);
+        self.networks.pardon(is_in);
+    }
+
     /// Brings back an offence of before a restart.
     pub fn restore_offence(&mut self, offence: &Offence) {
         if let (Some(guess), Some(account)) = (offence.guess, &offence.account) {
@@ -282,8 +292,10 @@ impl Detector {
     ) {
         match event.kind {
             EventKind::Connect => self.connected(event, address, source, out),
-            // A client that passed postscreen is handed to smtpd, which opens it again.
-            EventKind::Disconnect | EventKind::ScreenPass if is_smtp_server(event.program) => {
+            // A client that passed postscreen, or is on its allowlist, is handed to smtpd, which opens it again.
+            EventKind::Disconnect | EventKind::ScreenPass | EventKind::ScreenAllowlisted
+                if is_smtp_server(event.program) =>
+            {
                 self.places.closed(source);
             }
             EventKind::LoginSucceeded => self.login(event, address, out),
@@ -332,11 +344,14 @@ impl Detector {
     fn logged_in<N: From<Notice>>(&mut self, login: &Login, out: &mut Vec<N>) {
         let source = Source::of(login.address);
         self.places.login(source, login.time);
-        let Some(rule) = self.special.account_suspect else { return };
+        let rule = self.special.account_suspect;
+        let since = start(login.time, rule.map_or(Span::ZERO, |rule| rule.window));
         let key = self.hash(&login.account);
         let record = self.accounts.entry(key, Record::default);
-        let failures = record.succeeded(source, seconds(login.time), start(login.time, rule.window));
-        if failures >= rule.threshold {
+        let failures = record.succeeded(source, seconds(login.time), since);
+        if let Some(rule) = rule
+            && failures >= rule.threshold
+        {
             let subject = Subject::Account(login.account.clone());
             tell(out, Notice::Signal(signal(&rule, login.time, subject, failures)));
         }

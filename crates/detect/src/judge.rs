@@ -40,6 +40,7 @@ const fn tells_of_places(kind: EventKind) -> bool {
         EventKind::Connect
             | EventKind::Disconnect
             | EventKind::ScreenPass
+            | EventKind::ScreenAllowlisted
             | EventKind::LoginSucceeded
             | EventKind::MessageBegun
     )

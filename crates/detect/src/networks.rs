@@ -56,6 +56,11 @@ impl Networks {
         guilty.len()
     }
 
+    /// Forgets the guilt of such sources.
+    pub(crate) fn pardon(&mut self, is_such: impl Fn(Source) -> bool) {
+        self.networks.values_mut().for_each(|network| network.guilty.retain(|one| !is_such(one.source)));
+    }
+
     /// The sources of a network that were guilty of a kind since a second.
     pub(crate) fn guilty(
         &self,

@@ -20,6 +20,11 @@ impl Source {
         }
     }
 
+    /// The source of a key that [`From`] made.
+    pub(crate) const fn of_key(key: u64) -> Self {
+        Self(key)
+    }
+
     /// The whole source as a network.
     pub(crate) fn network(self) -> Network {
         let prefix = if self.is_ipv4() { 32 } else { 64 };

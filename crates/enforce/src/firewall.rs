@@ -160,6 +160,27 @@ impl Firewall {
         }
     }
 
+    /// Takes a target out of a table that an earlier process left, without making the table anything else.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn clear_left(&mut self, target: Network, now: Timestamp) -> Result<(), FirewallError> {
+        if !kernel::exists(&mut self.channel, &self.options)? {
+            return Ok(());
+        }
+        let (clock, wanted) = (Clock::start(now), Contents::of([(target, FOREVER)], now));
+        let mut all = Vec::new();
+        for set in Set::OF_BANS.into_iter().filter(|set| !wanted.entries(*set).is_empty()) {
+            let mut remove = kernel::entries(&mut self.channel, &self.options, set, clock)?;
+            let is_within = |entry: &Entry| {
+                wanted.entries(set).iter().any(|w| w.first <= entry.first && entry.last <= w.last)
+            };
+            remove.retain(is_within);
+            all.push((set, Changes { remove, ..Changes::default() }));
+        }
+        self.write_once(clock, Manner::Careful, &all)
+    }
+
     /// What the kernel holds, in order of sets and addresses.
     ///
     /// # Errors

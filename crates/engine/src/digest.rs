@@ -114,7 +114,7 @@ impl Digest {
 
 fn is_looked_at(event: &Event<'_>) -> bool {
     match event.kind {
-        EventKind::Connect | EventKind::Disconnect | EventKind::ScreenPass => {
+        EventKind::Connect | EventKind::Disconnect | EventKind::ScreenPass | EventKind::ScreenAllowlisted => {
             matches!(event.program, Program::Smtpd | Program::Postscreen)
         }
         EventKind::LoginSucceeded | EventKind::LoginUndecided | EventKind::MessageBegun => true,

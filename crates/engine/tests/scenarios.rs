@@ -378,3 +378,51 @@ fn forged_addresses_never_reach_a_ban() {
         .collect();
     check(&script, &["198.51.100.7 1h auth-failure-fast"]);
 }
+
+#[test]
+fn whoever_is_pardoned_begins_anew() {
+    for (target, expected) in [("198.51.100.7", 2), ("198.51.100.0/24", 2), ("203.0.113.0/24", 3)] {
+        let mut engine = engine(NeverBan::built_in());
+        run(&mut engine, &failures("198.51.100.7", "alice@example.org", 2, 1));
+        engine.detector_mut().pardon_network(target.parse().unwrap());
+        let line = format!("00:02:30 {}", imap_failure("198.51.100.7", "alice@example.org", 9));
+        let banned = !bans(&run(&mut engine, &line)).is_empty();
+        assert_eq!(banned, expected == 3, "{target}");
+    }
+}
+
+#[test]
+fn where_a_login_after_failures_is_not_told_its_owner_is_known_all_the_same() {
+    let mut rules = Rules::default();
+    rules.0.iter_mut().filter(|rule| rule.id.0 == "account-suspect").for_each(|rule| rule.enabled = false);
+    let detector = Detector::new(rules, Patience::default(), Capacity::default());
+    let bans = Bans::new(NeverBan::built_in(), Ladder::default(), Budget::default());
+    let context = Context { reference: Timestamp::from_secs(1_800_000_000), zone: TimeZone::UTC };
+    let mut engine = Engine::new(context, detector, bans);
+    let effects = run(&mut engine, &format!("00:00:00 {}", imap_login("203.0.113.9", "alice@example.org")));
+    let Some(Effect::Login(login)) = effects.first() else { panic!("{effects:?}") };
+    let known = engine.detector().known(login.address, Some(&login.account), login.time);
+    assert!(known.is_used && signals(&effects).is_empty());
+}
+
+#[test]
+fn who_is_on_the_allowlist_of_postscreen_holds_one_connection_open() {
+    let visits: String = (0..40)
+        .map(|n| {
+            format!(
+                "01:{n:02}:00 postfix/postscreen[5]: CONNECT from [198.51.100.7]:40000 to [192.0.2.10]:25\n\
+                 01:{n:02}:00 postfix/postscreen[5]: ALLOWLISTED [198.51.100.7]:40000\n\
+                 01:{n:02}:00 postfix/smtpd[7]: connect from mx.example.net[198.51.100.7]\n\
+                 01:{n:02}:01 postfix/smtpd[7]: disconnect from mx.example.net[198.51.100.7] ehlo=1 quit=1 commands=2\n"
+            )
+        })
+        .collect();
+    check(&visits, &[]);
+}
+
+#[test]
+fn an_old_log_bans_anew_whoever_comes_back_after_his_ban() {
+    let script = failures("198.51.100.7", "alice@example.org", 3, 1)
+        + &failures("198.51.100.7", "alice@example.org", 3, 1).replace("1 00:", "1 05:");
+    check(&script, &["198.51.100.7 1h auth-failure-fast", "198.51.100.7 6h auth-failure-fast"]);
+}

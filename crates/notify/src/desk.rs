@@ -97,8 +97,6 @@ pub struct Dispatch {
 
 /// The format that is written, and the newest that is read.
 const VERSION: u32 = 1;
-/// How long nobody must say any more that something is wrong before it is over.
-const SETTLED: Span = Span::from_mins(2);
 /// Alerts that wait in a lane.
 const WAITING: usize = 500;
 /// How long an alert waits at the most.
@@ -176,8 +174,8 @@ impl Desk {
         self.tell(alert, rules, now);
     }
 
-    /// These things are wrong, as `origin` sees it, and nothing else is.
-    pub fn stand(&mut self, origin: &str, alerts: &[Alert], rules: &Rules, now: Timestamp) {
+    /// These things are wrong, as `origin` sees it, and nothing else is. What he has not said for as long as `settled` is over.
+    pub fn stand(&mut self, origin: &str, alerts: &[Alert], settled: Span, rules: &Rules, now: Timestamp) {
         for alert in alerts {
             let before = self.open.get_mut(&alert.key);
             let is_news = before.as_ref().is_none_or(|open| open.alert.severity < alert.severity);
@@ -189,7 +187,7 @@ impl Desk {
             let open = Open { origin: origin.to_owned(), alert, missing: None };
             self.open.insert(open.alert.key.clone(), open);
         }
-        for key in self.settled(origin, alerts, now) {
+        for key in self.settled(origin, alerts, settled, now) {
             if let Some(open) = self.open.remove(&key) {
                 let over = Alert { resolved: Some(open.missing.unwrap_or(At(now))), ..open.alert };
                 self.lanes.values_mut().for_each(|lane| lane.resolve(&over, rules, now));
@@ -198,14 +196,14 @@ impl Desk {
     }
 
     /// What nobody has said for long enough.
-    fn settled(&mut self, origin: &str, alerts: &[Alert], now: Timestamp) -> Vec<String> {
+    fn settled(&mut self, origin: &str, alerts: &[Alert], after: Span, now: Timestamp) -> Vec<String> {
         let mut settled = Vec::new();
         for (key, open) in &mut self.open {
             if open.origin != origin || alerts.iter().any(|alert| alert.key == *key) {
                 continue;
             }
             let since = *open.missing.get_or_insert(At(now));
-            if now.since(since.0) >= SETTLED {
+            if now.since(since.0) >= after {
                 settled.push(key.clone());
             }
         }

@@ -82,6 +82,25 @@ pub fn collect_accounts(options: &Options) -> Facts {
     facts
 }
 
+/// Collects the queue alone.
+#[must_use]
+pub fn collect_queue(options: &Options) -> Facts {
+    let mut facts = Facts { about: about(options), ..Facts::default() };
+    facts.host.queue = host::queue(&Place::behind(&options.prefix));
+    facts
+}
+
+/// Collects space and inodes alone.
+#[must_use]
+pub fn collect_space(options: &Options) -> Facts {
+    let mut facts = Facts { about: about(options), ..Facts::default() };
+    let tree = options.tree();
+    let said = tree.place().run(&["doveconf", "-n"], Limits::default());
+    facts.said.insert("doveconf -n".to_owned(), said);
+    facts.host.space = host::space(&tree, &facts.said, &facts.files);
+    facts
+}
+
 impl Options {
     /// The file tree of the mail server, with the parts of it that are on this machine.
     #[must_use]

@@ -18,7 +18,7 @@ mod secret;
 pub mod talk;
 pub mod tls;
 
-pub use collect::{Options, collect, collect_accounts};
+pub use collect::{Options, collect, collect_accounts, collect_queue, collect_space};
 pub use files::{Mask, Mount, Tree};
 pub use filter::filter;
 pub use place::{Call, Place, is_installed};

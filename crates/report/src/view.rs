@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::{Document, html, markdown, terminal};
+use crate::{Document, html, mail, markdown, terminal};
 
 /// A view model: the JSON document itself, and a document for people.
 pub trait View: Serialize {
@@ -23,6 +23,11 @@ pub trait View: Serialize {
     /// As one self-contained HTML page.
     fn html(&self, zone: &TimeZone) -> String {
         html::page(&self.document(zone))
+    }
+
+    /// As the HTML part of a mail.
+    fn mail(&self, zone: &TimeZone) -> String {
+        mail::page(&self.document(zone))
     }
 
     /// As JSON, indented.

@@ -87,6 +87,23 @@ fn top() {
     check_all("top", &samples::top());
 }
 
+/// As text and as a mail's HTML: no picture, no script, no style sheet, nothing to load, and what somebody else wrote is text.
+#[test]
+fn digests() {
+    for (name, digest) in [("digest", samples::digest()), ("digest-none", samples::no_digest())] {
+        check(&format!("{name}.txt"), &digest.text(&Look::plain(zone())));
+        let html = digest.mail(&zone());
+        check(&format!("{name}.mail.html"), &html);
+        for forbidden in
+            ["<svg", "<style", "<script", "<img", "http:", "https:", "<connection", "flex", "class="]
+        {
+            assert!(!html.contains(forbidden), "{forbidden}");
+        }
+    }
+    assert_eq!(samples::digest().subject(), "[mx.example.org] The last week: 3 things need you");
+    assert_eq!(samples::no_digest().subject(), "[mx.example.org] The last day: nothing needs you");
+}
+
 #[test]
 fn colour_only_adds_escape_sequences() {
     let plain = Look::plain(zone());

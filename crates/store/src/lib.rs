@@ -30,6 +30,7 @@ mod proofs;
 mod retain;
 mod schema;
 mod signals;
+mod tasks;
 
 pub use allowlist::Allowed;
 pub use audits::Audits;
@@ -44,3 +45,4 @@ pub use open::Store;
 pub use proofs::{Proof, Proofs};
 pub use retain::{Pruned, Retention};
 pub use signals::PastSignal;
+pub use tasks::{Run, Tasks};

@@ -38,6 +38,9 @@ pub struct Proofs {
 }
 
 impl Proofs {
+    /// What the file is called in the state directory.
+    pub const FILE: &str = "backup.db";
+
     /// Opens them, and makes the file (folder 0700, file 0600) where there is none.
     ///
     /// # Errors

@@ -132,6 +132,11 @@ impl Decoder {
 
     /// Where the request ends, once its head is there.
     fn measure(&mut self) -> Result<Option<usize>, HttpError> {
+        if self.looked == 0 {
+            // Empty lines before a request are passed over (RFC 9112 section 2.2); they would look like the end of a head.
+            let blank = self.buffer.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            self.buffer.drain(..blank);
+        }
         // Parsed once the empty line is there, and not at each byte of a slow client.
         let from = self.looked.saturating_sub(3);
         let new = self.buffer.get(from..).unwrap_or_default();
@@ -226,6 +231,15 @@ mod tests {
         assert_eq!(whole, vec![("/?command=allow".to_owned(), b"{}".to_vec()); 3]);
         for pieces in 1..200 {
             assert_eq!(all(&three, pieces).unwrap(), whole, "{pieces}");
+        }
+    }
+
+    #[test]
+    fn empty_lines_before_a_request_are_no_head() {
+        let spaced = [b"\n\r\n", CAPTURED, b"\r\n\n\n", CAPTURED, b"\n\n"].concat();
+        for pieces in [1, 2, 3, 64, spaced.len()] {
+            assert_eq!(all(&spaced, pieces), all(&CAPTURED.repeat(2), 4_096), "{pieces}");
+            assert_eq!(all(b"\n\n!c\xa9", pieces), Ok(Vec::new()), "{pieces}");
         }
     }
 

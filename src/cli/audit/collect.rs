@@ -14,7 +14,7 @@ use mailward_report::attacks::AttackReport;
 use mailward_report::audit::AuditReport;
 use mailward_source::Spec;
 
-use super::{coverage, log, trial};
+use super::{backups, coverage, log, trial};
 use crate::cli::Usage;
 use crate::config::discover::{Container, Host, look, specs};
 use crate::config::{Auto, Resolver, Settings};
@@ -132,6 +132,7 @@ fn local(
     let options = options(settings, scope)?;
     let mut facts = mailward_probe::collect(&options, &|step| bar.set_message(step.to_owned()));
     facts.about.host = name(&facts);
+    backups::add(settings, &mut facts);
     bar.set_message("log");
     let Some((attacks, log, usage)) = log::read(config, options.logs)? else { return Ok((facts, None)) };
     facts.usage = Known::Is(usage);

@@ -1,6 +1,8 @@
 //! `mailward audit`: collects facts, judges them, and reports.
 
 mod accept;
+pub(crate) mod audited;
+mod backups;
 mod baseline;
 pub(in crate::cli) mod collect;
 pub(crate) mod coverage;

@@ -101,8 +101,9 @@ pub(crate) fn protected_networks(
     host: &Host,
     ssh: Option<&str>,
 ) -> Vec<(Network, Protection)> {
-    let named =
-        |entry: &super::NamedNetwork| (entry.network, Protection::Allowed { comment: entry.comment.clone() });
+    let named = |entry: &super::NamedNetwork| {
+        (entry.network, Protection::Configured { comment: entry.comment.clone() })
+    };
     let mut protected: Vec<_> = settings.networks.iter().map(named).collect();
     if settings.own_addresses {
         let own = addresses::own(host).into_iter();

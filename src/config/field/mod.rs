@@ -6,6 +6,7 @@ mod host_firewall;
 mod list;
 mod notify;
 mod policy;
+mod schedule;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;

@@ -46,6 +46,8 @@ pub struct Backup {
     pub encrypted: Known<bool>,
     /// What is wrong with it; empty if it was read to its end and nothing is. Only looked at thoroughly in a deep audit.
     pub broken: Known<String>,
+    /// When it was restored on trial last with success, seconds since 1970; none where it never was.
+    pub proven: Known<Option<i64>>,
     /// Names in it, at most 2,000.
     pub contents: Known<Vec<String>>,
 }

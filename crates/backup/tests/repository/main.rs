@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod crash;
 mod damage;
 mod live;
 mod make;

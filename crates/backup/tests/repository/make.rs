@@ -37,7 +37,7 @@ impl Bench {
     }
 
     pub(crate) fn selection(&self) -> Selection {
-        Selection { roots: vec![self.path("mail")], excludes: Vec::new() }
+        selection_of(&self.path(""))
     }
 
     pub(crate) fn capture(&self, repository: &Repository) -> Captured {
@@ -58,6 +58,11 @@ impl Bench {
         fs::write(mailbox.join("dovecot-uidlist"), "3 V1 N1 G0\n").unwrap();
         mailbox
     }
+}
+
+/// What is saved of a bench.
+pub(crate) fn selection_of(place: &Path) -> Selection {
+    Selection { roots: vec![place.join("mail")], excludes: Vec::new() }
 }
 
 pub(crate) fn message(account: &str, number: usize) -> String {

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use mailward_backup::GRACE;
+
 use crate::make::{Bench, files, restored};
 
 /// Runs restic on the repository of a bench; none where it is not installed.
@@ -63,7 +65,7 @@ fn we_go_on_in_what_restic_wrote() {
     // The same parts: only trees are new, because restic notes other things of a file.
     assert!(ours.added < 20_000, "{ours:?}");
     assert_eq!(repository.snapshots_of("mail.example.org").unwrap(), std::slice::from_ref(&ours));
-    repository.forget(&[ours]).unwrap();
+    repository.forget(&[ours], GRACE).unwrap();
     is_clean(&bench);
     assert_eq!(repository.snapshots().unwrap(), theirs, "what restic saved stays");
 }
@@ -75,7 +77,7 @@ fn nothing_is_forgotten_while_restic_is_at_work() {
     let repository = bench.create();
     let snapshot = bench.capture(&repository).snapshot;
     std::fs::write(bench.path("repository/locks/0123"), "a lock").unwrap();
-    let error = repository.forget(std::slice::from_ref(&snapshot)).unwrap_err().to_string();
+    let error = repository.forget(std::slice::from_ref(&snapshot), GRACE).unwrap_err().to_string();
     assert!(error.contains("restic has a lock"), "{error}");
     assert_eq!(repository.snapshots().unwrap(), [snapshot]);
 }

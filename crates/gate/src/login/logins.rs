@@ -119,6 +119,11 @@ impl Logins {
         self.detector = detector;
     }
 
+    /// Forgets what counts against the sources of a network.
+    pub fn pardon(&mut self, network: Network) {
+        self.detector.pardon_network(network);
+    }
+
     /// Takes in what the log told of a login.
     pub fn hear(&mut self, bans: &Bans, event: &LoginEvent) {
         let is_banned = |address| bans.is_banned(address, event.time);

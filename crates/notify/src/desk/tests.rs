@@ -67,7 +67,7 @@ impl Office {
     fn stand(&mut self, wrong: &[(&str, Severity)]) {
         let alerts: Vec<Alert> =
             wrong.iter().map(|(key, severity)| alert(key, *severity, at(self.now))).collect();
-        self.desk.stand("guard", &alerts, &self.rules, at(self.now));
+        self.desk.stand("guard", &alerts, Span::from_mins(2), &self.rules, at(self.now));
     }
 
     fn went(&mut self) -> Vec<String> {

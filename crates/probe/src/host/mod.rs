@@ -21,6 +21,7 @@ use crate::place::Place;
 pub(crate) use backups::read as backups;
 pub(crate) use names::Names;
 pub(crate) use queue::{count_corrupt, read as queue};
+pub(crate) use space::read as space;
 
 /// Enough for a machine with thousands of processes and sockets.
 const LIMITS: Limits = Limits { timeout: Duration::from_secs(5), max_output: 16 << 20 };

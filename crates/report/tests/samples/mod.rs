@@ -1,5 +1,7 @@
 //! View models as an evening on a small server makes them.
 
+mod digest;
+
 use mailward_model::Timestamp;
 use mailward_report::accounts::{AccountList, AccountRow, Mark, SessionList, SessionRow};
 use mailward_report::attacks::{
@@ -18,6 +20,8 @@ use mailward_report::status::{
 };
 use mailward_report::top::{Top, TopRow};
 use mailward_report::{At, Severity, Tally};
+
+pub(crate) use digest::{digest, no_digest};
 
 /// So many seconds after 2025-10-10 01:33:02.1 in the zone of the tests.
 fn at(secs: u64) -> At {

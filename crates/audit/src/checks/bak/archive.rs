@@ -45,6 +45,11 @@ fn directory(backup: &Backup) -> &str {
     backup.path.rsplit_once('/').map_or("/", |(directory, _)| directory)
 }
 
+/// Whether a backup is where it was found: other programs keep only a state here.
+fn is_in_one_place(backup: &Backup) -> bool {
+    backup.tool.is_empty() || backup.tool == super::trial::OWN
+}
+
 /// The archives of the newest day: what would be restored.
 fn newest(all: &[Backup]) -> Vec<&Backup> {
     let last = all
@@ -274,7 +279,7 @@ fn bak_007(server: &Server<'_>) -> Judged {
     let mail =
         spaces.and_then(|spaces| spaces.iter().find(|space| space.purpose == "mail" && space.device != 0));
     let beside =
-        mail.filter(|mail| all.iter().all(|backup| backup.tool.is_empty() && backup.device == mail.device));
+        mail.filter(|mail| all.iter().all(|backup| is_in_one_place(backup) && backup.device == mail.device));
     if let (Some(mail), Some(first)) = (beside, all.first()) {
         let remedy =
             Remedy::new("Copy the archives to another machine, or let restic or Borg put them there.")

@@ -100,7 +100,10 @@ pub fn selector(text: &str) -> Option<String> {
 /// Selector and path where nothing else is said.
 fn defaults<'a>(section: &[Entry<'a>]) -> (&'a str, &'a str) {
     let text = |name| ucl::find(section, name).and_then(|entry| entry.value.text());
-    (text("selector").unwrap_or("dkim"), text("path").unwrap_or("/var/lib/rspamd/dkim/$domain.$selector.key"))
+    (
+        text("selector").unwrap_or(SELECTOR),
+        text("path").unwrap_or("/var/lib/rspamd/dkim/$domain.$selector.key"),
+    )
 }
 
 impl Signing {

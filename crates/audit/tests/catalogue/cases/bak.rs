@@ -43,6 +43,12 @@ fn listed(names: &[&str]) -> Facts {
     with(vec![Backup { contents: Known::Is(contents), ..open("a.tar.gz") }])
 }
 
+/// A repository of Mailward's own, whose last proof is so many days old.
+fn own(days: Option<i64>) -> Backup {
+    let proven = Known::Is(days.map(|days| NOW - days * DAY));
+    Backup { path: "/mnt/backup/mailward".to_owned(), tool: "mailward".to_owned(), proven, ..archive("", 1) }
+}
+
 fn on_disk(device: u64) -> Facts {
     let mut facts = with(vec![archive("a.age", 1)]);
     let space =
@@ -148,5 +154,17 @@ pub(crate) const CASES: &[Case] = &[
         },
         shows: "backup.sh:2",
         passes: || script("#!/bin/sh\ntar -czf - /var/mail | age -r age1x > /backup/mail.age\n"),
+    },
+    Case {
+        id: "BAK-009",
+        fails: || with(vec![own(None)]),
+        shows: "no trial on record",
+        passes: || with(vec![own(Some(3))]),
+    },
+    Case {
+        id: "BAK-009",
+        fails: || with(vec![own(Some(40))]),
+        shows: "40 days ago",
+        passes: || with(vec![own(Some(35))]),
     },
 ];
