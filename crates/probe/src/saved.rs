@@ -131,7 +131,7 @@ fn is_own(path: &str) -> bool {
         "/etc",
     ];
     let within = |directory: &&str| Path::new(path).starts_with(directory);
-    !foreign.iter().any(|directory| within(&directory)) && Path::new(path).is_file()
+    !foreign.iter().any(|directory| within(directory)) && Path::new(path).is_file()
 }
 
 fn of_container(options: &Options) -> Vec<Found> {
@@ -200,11 +200,11 @@ fn keep(path: impl Into<PathBuf>, why: &'static str) -> Found {
 }
 
 /// As it lies on the disk, if it does.
-fn real(found: Found) -> Option<Found> {
-    let path = fs::canonicalize(&found.path).ok()?;
+fn real(mut found: Found) -> Option<Found> {
+    found.path = fs::canonicalize(&found.path).ok()?;
     // A store that is called the root of everything is a setting that nobody understood.
-    (path.parent().is_some() && !TOO_MUCH.iter().any(|vast| path == Path::new(vast)))
-        .then_some(Found { path, ..found })
+    let vast = TOO_MUCH.iter().any(|vast| found.path == Path::new(vast));
+    (found.path.parent().is_some() && !vast).then_some(found)
 }
 
 const TOO_MUCH: [&str; 6] = ["/home", "/root", "/usr", "/var", "/var/lib", "/var/spool"];
