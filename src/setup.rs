@@ -7,16 +7,18 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::tz::TimeZone;
 use mailward_decide::policy::PolicySettings;
-use mailward_decide::{Bans, NeverBan};
+use mailward_decide::{Bans, NeverBan, Protection};
 use mailward_detect::Detector;
 use mailward_engine::Engine;
 use mailward_gate::{Endpoint, Listen};
+use mailward_model::Timestamp;
 
 use crate::cli::load;
 use crate::config::discover::{Host, protected_networks, specs};
 use crate::config::{Login, Mode, Policy, Resolver, Settings};
 use crate::guard::Setup;
 use crate::guard::gate::Plan;
+use crate::guard::operator;
 use crate::guard::tables::Tables;
 
 /// What the configuration and the host say, for the daemon.
@@ -122,7 +124,11 @@ pub(crate) fn never_ban(settings: &Settings, host: &Host) -> NeverBan {
     let mut never = NeverBan::built_in();
     let ssh = std::env::var("SSH_CONNECTION").ok();
     for (network, protection) in protected_networks(&settings.never_ban, host, ssh.as_deref()) {
-        never.protect(network, protection, None);
+        // A session that was seen once is no entry for ever: the daemon goes on looking.
+        let is_session = protection == Protection::OperatorSession;
+        let until =
+            is_session.then(|| Timestamp::from_micros(mailward_host::clock::now()).plus(operator::KEPT));
+        never.protect(network, protection, until);
     }
     never
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use live::daemon::{Daemon, PATIENCE, Place};
+use live::daemon::{Daemon, PATIENCE, Place, Said};
 use live::kernel;
 use live::mail_log::{MailLog, now, source};
 use live::namespace::{Namespace, run};
@@ -45,7 +45,7 @@ fn kernel_holds(address: IpAddr) -> bool {
 fn banned_before(daemon: &mut Daemon, log: &mut MailLog, last: IpAddr) -> Vec<IpAddr> {
     fails(log, last, 3);
     daemon.bans(last);
-    daemon.so_far().iter().filter_map(|said| said.banned()).collect()
+    daemon.so_far().iter().filter_map(Said::banned).collect()
 }
 
 #[test]
@@ -114,9 +114,11 @@ fn an_unban_empties_the_kernel_where_bans_do_not_go_there_any_more() {
     MailLog::new(&place.log);
     let daemon = place.guard();
     let targets = ["198.18.7.0/24", "198.18.8.8"];
-    for target in targets {
-        order(&place, &["ban", target, "--for", "2h"]);
+    for (target, length) in [(targets[0], "2h"), (targets[1], "2h"), ("198.18.7.64/26", "5h")] {
+        order(&place, &["ban", target, "--for", length]);
     }
+    let bans = order(&place, &["bans"]);
+    assert!(bans["bans"].as_array().unwrap().iter().all(|ban| ban["in_kernel"] == true), "{bans}");
     daemon.terminate();
     let _daemon = place.guard_without_firewall();
     for target in targets {

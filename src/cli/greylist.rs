@@ -69,7 +69,7 @@ fn list(config: Option<&Path>, containing: &str, most: usize, print: &Print) -> 
     let mut out = std::io::stdout().lock();
     for row in &rows {
         match print.format() {
-            Format::Json => writeln!(out, "{}", document(row))?,
+            Format::Json => writeln!(out, "{}", crate::json::to_string(&document(row))?)?,
             Format::Text => writeln!(out, "{}", sentence(row))?,
         }
     }

@@ -176,7 +176,7 @@ fn decided(
 fn show(all: &[Verdict], print: &Print) -> anyhow::Result<Outcome> {
     let mut out = std::io::stdout().lock();
     if print.format() == Format::Json {
-        writeln!(out, "{}", serde_json::to_string(all)?)?;
+        writeln!(out, "{}", crate::json::to_string(&all)?)?;
     } else {
         for verdict in all {
             writeln!(out, "{}: {}", verdict.account, line(verdict))?;

@@ -96,7 +96,7 @@ fn input() -> anyhow::Result<Vec<u8>> {
 fn show(all: &[Explained], print: &Print) -> anyhow::Result<Outcome> {
     let mut out = std::io::stdout().lock();
     if print.format() == Format::Json {
-        writeln!(out, "{}", serde_json::to_string(all)?)?;
+        writeln!(out, "{}", crate::json::to_string(&all)?)?;
     } else {
         for explained in all {
             writeln!(out, "{}", explained.question)?;

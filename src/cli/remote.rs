@@ -123,7 +123,12 @@ impl Daemon {
         };
         let row = BanRow::deserialize(&answer)?;
         let until = row.until.map_or_else(|| "until lifted".to_owned(), |until| format!("until {}", until.0));
-        report(&args.print, &answer, &format!("{} is banned {until}", row.target))
+        let is = if answer.get("mode").is_some_and(|mode| mode == "dry-run") {
+            "is recorded as banned, and not refused (dry-run),"
+        } else {
+            "is banned"
+        };
+        report(&args.print, &answer, &format!("{} {is} {until}", row.target))
     }
 
     pub(crate) fn unban(&self, args: &UnbanArgs) -> anyhow::Result<Outcome> {
@@ -242,7 +247,7 @@ pub(super) fn report(print: &Print, answer: &Value, text: &str) -> anyhow::Resul
     let mut out = std::io::stdout().lock();
     match print.format {
         Format::Text => writeln!(out, "{text}")?,
-        Format::Json => writeln!(out, "{answer}")?,
+        Format::Json => writeln!(out, "{}", crate::json::to_string(answer)?)?,
     }
     Ok(Outcome::Fine)
 }

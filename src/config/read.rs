@@ -150,7 +150,17 @@ impl Reader<'_> {
                     let problem = format!("{} bans nobody, it only tells", rule.id);
                     self.mistakes.add(key.span(), problem, "leave ban out");
                 }
-                Some(setting) => (setting.read)(&mut rule, value, &mut self.mistakes),
+                Some(setting) => {
+                    (setting.read)(&mut rule, value, &mut self.mistakes);
+                    if setting.key == "threshold" && rule.threshold > rule.most() {
+                        let problem = format!("no more than {} are remembered for {}", rule.most(), rule.id);
+                        self.mistakes.add(
+                            value.span(),
+                            problem,
+                            "a greater threshold would never be reached",
+                        );
+                    }
+                }
                 None => {
                     let problem = format!("[rules.{}] has no setting \"{name}\"", rule.id);
                     self.mistakes.add(key.span(), problem, help(name, OF_RULE, None));

@@ -109,7 +109,7 @@ pub(super) const SECTIONS: &[Section] = &[
             setting!(
                 "mode",
                 guard.mode,
-                "\"enforce\" bans; \"dry-run\" decides and records the same, and bans nobody."
+                "\"enforce\" bans; \"dry-run\" records offences and tells whom it would ban, and bans nobody."
             ),
             setting!(
                 "state-directory",

@@ -317,7 +317,7 @@ prop_compose! {
         settings.patience.memory = Span::from_days(days);
         settings.retention.bans = Span::from_days(days);
         for (rule, (enabled, threshold, window, ban)) in settings.rules.0.iter_mut().zip(rules) {
-            (rule.enabled, rule.threshold, rule.window) = (enabled, threshold, window);
+            (rule.enabled, rule.threshold, rule.window) = (enabled, threshold.min(rule.most()), window);
             rule.ban = if rule.response == Response::Tell { rule.ban } else { ban };
         }
         settings

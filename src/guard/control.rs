@@ -1,19 +1,20 @@
 //! What is asked on the control socket, answered on the daemon's own thread: nobody else touches its state.
 
+use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use mailward_decide::{Protected, Protection};
-use mailward_enforce::Firewall;
+use mailward_enforce::{Element, Firewall};
 use mailward_model::{Ban, Network, Origin, Span, Timestamp};
 use mailward_report::At;
 use mailward_report::bans::{BanList, BanRow};
 use mailward_source::{Reader, Waker};
 use mailward_store::Allowed;
 use mailward_web::{Limits, Method, Request, Response, Server};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Guard, Message, Setup, clock};
@@ -68,6 +69,15 @@ struct BanOrder {
     wanted: Wanted,
     #[serde(default)]
     by: String,
+}
+
+/// What is answered to it.
+#[derive(Debug, Serialize)]
+struct Imposed {
+    #[serde(flatten)]
+    ban: BanRow,
+    /// In dry-run it is on the record, and refuses nobody.
+    mode: &'static str,
 }
 
 /// Bans that another tool made.
@@ -142,12 +152,10 @@ impl Guard {
         let total = bans.len() as u64;
         let mut rows: Vec<BanRow> = bans.into_iter().take(LISTED).map(BanRow::from).collect();
         if let Some(Ok(elements)) = self.shield.firewall().map(Firewall::elements) {
-            let known: std::collections::HashSet<String> = elements
-                .iter()
-                .filter_map(mailward_enforce::Element::network)
-                .map(|n| n.to_string())
-                .collect();
-            rows.iter_mut().for_each(|row| row.in_kernel = Some(known.contains(&row.target)));
+            let ranges = ranges(&elements);
+            for row in &mut rows {
+                row.in_kernel = row.target.parse().ok().map(|target| hold(&ranges, target));
+            }
         }
         BanList { now: At(now), mode: self.mode().into(), total, bans: rows }
     }
@@ -157,7 +165,7 @@ impl Guard {
         let ban = order.wanted.ban(Origin::Operator, &order.by, now)?;
         match self.impose(vec![ban.clone()], now)?.pop() {
             Some(protected) => Err(Response::error(409, &format!("{protected}. See: mailward allow --list"))),
-            None => document(&BanRow::from(&ban)),
+            None => document(&Imposed { ban: BanRow::from(&ban), mode: self.mode() }),
         }
     }
 
@@ -317,6 +325,39 @@ impl Guard {
     pub(super) const fn mode(&self) -> &'static str {
         if self.setup.enforce { "enforce" } else { "dry-run" }
     }
+}
+
+/// Addresses from a first to a last, IPv4 or not.
+type Range = (bool, u128, u128);
+
+/// What the kernel holds, with neighbours in one: a network is in several parts there, where another one lies in it.
+fn ranges(elements: &[Element]) -> Vec<Range> {
+    let mut all: Vec<Range> = elements.iter().map(|element| range(element.first, element.last)).collect();
+    all.sort_unstable();
+    let mut merged: Vec<Range> = Vec::new();
+    for (v4, first, last) in all {
+        match merged.last_mut() {
+            Some((is_v4, _, end)) if *is_v4 == v4 && first <= end.saturating_add(1) => *end = last.max(*end),
+            _ => merged.push((v4, first, last)),
+        }
+    }
+    merged
+}
+
+/// Whether one of these holds all of a target.
+fn hold(ranges: &[Range], target: Network) -> bool {
+    let (v4, first, last) = range(target.address(), target.last());
+    let after = ranges.partition_point(|(is_v4, begin, _)| (*is_v4, *begin) <= (v4, first));
+    let before = after.checked_sub(1).and_then(|at| ranges.get(at));
+    before.is_some_and(|(is_v4, _, end)| *is_v4 == v4 && last <= *end)
+}
+
+fn range(first: IpAddr, last: IpAddr) -> Range {
+    let number = |address| match address {
+        IpAddr::V4(v4) => u32::from(v4).into(),
+        IpAddr::V6(v6) => u128::from(v6),
+    };
+    (first.is_ipv4(), number(first), number(last))
 }
 
 fn entry(allowed: &Allowed) -> serde_json::Value {

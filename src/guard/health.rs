@@ -55,8 +55,11 @@ pub(super) fn findings(guard: &Guard, reader: &Reader) -> Vec<HealthFinding> {
         }
         findings.extend(clock_skew(guard, &source.source));
     }
-    if guard.stats.over_budget > 0 {
-        let detail = format!("{} bans by rules were not made", guard.stats.over_budget);
+    if guard.stats.is_over_budget() {
+        let detail = format!(
+            "{} bans by rules were not made since the start, the last within an hour",
+            guard.stats.over_budget
+        );
         let remedy = "mailward top shows what is going on; [budget] in mailward.toml sets the limits";
         findings.push(finding(
             "budget.used-up",

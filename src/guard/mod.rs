@@ -10,7 +10,7 @@ mod health;
 mod inquiry;
 mod integrity;
 mod keeper;
-mod operator;
+pub(crate) mod operator;
 mod outlet;
 mod restore;
 mod shield;

@@ -13,7 +13,7 @@ use crate::config::discover::{Host, operator_sessions};
 /// How often sessions are looked for.
 const EVERY: Duration = Duration::from_secs(60);
 /// How long a session protects its place after it was last seen.
-const KEPT: Span = Span::from_hours(12);
+pub(crate) const KEPT: Span = Span::from_hours(12);
 
 /// Looks for sessions on a thread of its own: it asks other programs, which may be slow.
 pub(super) fn follow(sender: Sender<Message>, waker: Waker) {

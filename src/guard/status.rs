@@ -1,6 +1,7 @@
 //! What the daemon counts about itself.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use mailward_engine::{Effect, Refused, Seen};
 use mailward_model::{Ban, EventKind, Program, Span, Timestamp};
@@ -13,6 +14,8 @@ pub(super) struct Stats {
     pub(super) started: Timestamp,
     pub(super) lines: u64,
     pub(super) over_budget: u64,
+    /// When the budget kept a rule from banning, last.
+    over_budget_at: Option<Instant>,
     pub(super) bans: u64,
     programs: Vec<(u64, u64)>,
     sources: Vec<SourceStats>,
@@ -31,12 +34,14 @@ pub(super) struct SourceStats {
 
 impl Stats {
     const LAST_BANS: usize = 10;
+    const LATELY: Duration = Duration::from_secs(3_600);
 
     pub(super) fn new(started: Timestamp) -> Self {
         Self {
             started,
             lines: 0,
             over_budget: 0,
+            over_budget_at: None,
             bans: 0,
             programs: vec![(0, 0); Program::ALL.len()],
             sources: Vec::new(),
@@ -85,10 +90,16 @@ impl Stats {
         self.last_bans.truncate(Self::LAST_BANS);
     }
 
-    pub(super) const fn refused(&mut self, refused: &Refused) {
+    pub(super) fn refused(&mut self, refused: &Refused) {
         if matches!(refused, Refused::OverBudget(..)) {
             self.over_budget += 1;
+            self.over_budget_at = Some(Instant::now());
         }
+    }
+
+    /// Whether the budget kept a rule from banning lately.
+    pub(super) fn is_over_budget(&self) -> bool {
+        self.over_budget_at.is_some_and(|at| at.elapsed() < Self::LATELY)
     }
 
     pub(super) fn last_bans(&self) -> impl Iterator<Item = &Ban> {

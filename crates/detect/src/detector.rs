@@ -71,6 +71,8 @@ pub struct Detector {
     special: Special,
     patience: Patience,
     sources: Bounded<History>,
+    /// How many marks of one source are kept.
+    marks: usize,
     spilled: usize,
     networks: Networks,
     accounts: Bounded<Record>,
@@ -133,6 +135,8 @@ impl Detector {
     const STRANGERS: usize = 4_096;
     /// How long a guess is known as one that was made before.
     const GUESS: Span = Span::from_days(7);
+    /// With fewer digits of a hash too many guesses look alike: one in 16 with a single digit.
+    const DIGITS: usize = 6;
     /// How long trouble of the login service at a source that never failed speaks for an outage of our own.
     const OUTAGE: u32 = 300;
 
@@ -142,6 +146,7 @@ impl Detector {
         Self {
             by_kind: by_kind(&rules),
             special: Special::of(&rules),
+            marks: marks(&rules, patience.factor),
             rules,
             patience,
             sources: Bounded::new(capacity.sources),
@@ -396,7 +401,8 @@ impl Detector {
         }
         let standing = self.places.standing(source, event.time);
         let weight = weigh(event, standing, kind, weight);
-        let guess = Guess::of(event.password_digits);
+        let digits = event.password_digits;
+        let guess = (digits.bytes().len() >= Self::DIGITS).then(|| Guess::of(digits)).flatten();
         if let (Some(guess), Some(account)) = (guess, &account)
             && self.repeats_guess(client.address, account, guess, event.time)
         {
@@ -467,7 +473,7 @@ impl Detector {
         let history = self.sources.entry(source, History::default);
         let before = history.spilled();
         let again = history.last_of(offence.kind).is_some_and(|last| last > start(time, STRANGER));
-        history.push(facts);
+        history.push(facts, self.marks);
         self.spilled += history.spilled().saturating_sub(before);
         let most = history.total();
         for rule in rules.iter().filter(|rule| rule.scope == Scope::Source && rule.threshold <= most) {
@@ -620,6 +626,14 @@ const fn counts_offences(rule: &Rule) -> bool {
     !matches!(rule.response, Response::Tell) && !matches!(rule.measure, Measure::OpenConnections)
 }
 
+/// As many marks as the greatest threshold takes, with patience; there are few of such sources.
+fn marks(rules: &Rules, factor: u32) -> usize {
+    let of_sources =
+        rules.0.iter().filter(|rule| rule.enabled && rule.scope == Scope::Source && counts_offences(rule));
+    let most = of_sources.map(|rule| rule.threshold.saturating_mul(factor)).max().unwrap_or(0);
+    most.clamp(64, Rule::OF_SOURCE) as usize
+}
+
 /// The enabled rules that count offences, by the number of the kind.
 fn by_kind(rules: &Rules) -> Vec<Arc<[Rule]>> {
     let of = |kind: &OffenceKind| {
@@ -670,7 +684,7 @@ fn threshold(rule: &Rule, standing: Standing, factor: u32) -> u32 {
         OffenceKind::AuthFailure | OffenceKind::AuthProbe | OffenceKind::TlsProbe => standing.precious,
         _ => standing.precious || standing.delivers,
     };
-    if known { rule.threshold.saturating_mul(factor.max(1)) } else { rule.threshold }
+    if known { rule.threshold.saturating_mul(factor.max(1)).min(rule.most()) } else { rule.threshold }
 }
 
 /// What a rule asks of a source's history.

@@ -110,6 +110,21 @@ pub struct Rule {
     pub why: &'static str,
 }
 
+impl Rule {
+    /// Offences that are remembered of one source.
+    pub(crate) const OF_SOURCE: u32 = 4_096;
+
+    /// The most that can be in its window, because no more is remembered: a greater threshold would never be reached.
+    #[must_use]
+    pub const fn most(&self) -> u32 {
+        match (self.scope, self.measure, self.response) {
+            (_, _, Response::Tell) | (_, Measure::OpenConnections, _) => u32::MAX,
+            (Scope::Source | Scope::Server, ..) => Self::OF_SOURCE,
+            (Scope::Network | Scope::Account, ..) => 32,
+        }
+    }
+}
+
 /// With how much patience the known are judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {

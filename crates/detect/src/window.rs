@@ -62,7 +62,7 @@ impl Mark {
     }
 }
 
-/// What one source did lately: at most [`History::MOST`] marks, the newest.
+/// What one source did lately: the newest marks.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     marks: SmallVec<[Mark; 2]>,
@@ -81,11 +81,9 @@ pub(crate) struct Query {
 }
 
 impl History {
-    /// The most marks of one source: more than the default thresholds, and enough for patience with the known.
-    const MOST: usize = 64;
-
-    pub(crate) fn push(&mut self, facts: Facts) {
-        if self.marks.len() >= Self::MOST {
+    /// Adds a mark; of more than `most` the oldest goes.
+    pub(crate) fn push(&mut self, facts: Facts, most: usize) {
+        if self.marks.len() >= most {
             self.marks.remove(0);
         }
         self.marks.push(Mark::of(facts));
@@ -179,6 +177,8 @@ mod tests {
 
     use super::*;
 
+    const MOST: usize = 64;
+
     fn facts() -> impl Strategy<Value = Facts> {
         (1_000..9_000_u32, 0..5_u16, 0..3_u8, 0..3_usize, any::<bool>(), 1..10_u8).prop_map(
             |(secs, account, address, kind, light, number)| Facts {
@@ -214,13 +214,13 @@ mod tests {
     proptest! {
         #[test]
         fn windows_agree_with_the_oracle(
-            mut all in proptest::collection::vec(facts(), 0..History::MOST),
+            mut all in proptest::collection::vec(facts(), 0..MOST),
             now in 1_000..10_000_u32, window in 1..8_000_u64, kind in 0..3_usize, strict: bool,
             per_account in proptest::option::of(1..5_u32), accounts: bool,
         ) {
             all.sort_by_key(|f| f.secs);
             let mut history = History::default();
-            all.iter().for_each(|f| history.push(*f));
+            all.iter().for_each(|f| history.push(*f, MOST));
             let (kind, window) = (OffenceKind::ALL[kind], Span::from_secs(window));
             let query = Query { kind, now, window, strict, per_account };
             let measure = if accounts { Measure::Accounts } else { Measure::Offences };
@@ -233,11 +233,11 @@ mod tests {
         let mut history = History::default();
         let kind = OffenceKind::AuthFailure;
         for secs in 0..1_000 {
-            history.push(Facts { secs, account: 0, address: 0, kind, light: false, number: 1 });
+            history.push(Facts { secs, account: 0, address: 0, kind, light: false, number: 1 }, MOST);
         }
         let query =
             Query { kind, now: 1_000, window: Span::from_secs(2_000), strict: true, per_account: None };
-        assert_eq!(history.measure(Measure::Offences, query), History::MOST as u32);
-        assert_eq!(history.worth(), (History::MOST as u32, 999));
+        assert_eq!(history.measure(Measure::Offences, query), MOST as u32);
+        assert_eq!(history.worth(), (MOST as u32, 999));
     }
 }

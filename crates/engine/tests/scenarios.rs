@@ -149,6 +149,9 @@ fn a_device_with_an_old_password_is_no_guesser() {
     check(&same, &[]);
     let guesses: String = (0..3).map(|minute| try_at(minute, &format!("3f9a1{minute}"))).collect();
     check(&guesses, &["192.0.2.77 1h auth-failure-fast"]);
+    // Digits that many passwords share tell nothing.
+    let alike: String = (0..3).map(|minute| try_at(minute, "3")).collect();
+    check(&alike, &["192.0.2.77 1h auth-failure-fast"]);
 }
 
 #[test]
@@ -425,4 +428,19 @@ fn an_old_log_bans_anew_whoever_comes_back_after_his_ban() {
     let script = failures("198.51.100.7", "alice@example.org", 3, 1)
         + &failures("198.51.100.7", "alice@example.org", 3, 1).replace("1 00:", "1 05:");
     check(&script, &["198.51.100.7 1h auth-failure-fast", "198.51.100.7 6h auth-failure-fast"]);
+}
+
+#[test]
+fn a_great_threshold_is_reached_too() {
+    for (threshold, failed, banned) in [(200, 199, false), (200, 200, true), (4_096, 4_096, true)] {
+        let mut rules = Rules::default();
+        rules.0.iter_mut().for_each(|rule| rule.enabled = rule.id.0 == "auth-failure-week");
+        rules.0.iter_mut().for_each(|rule| rule.threshold = threshold);
+        let detector = Detector::new(rules, Patience::default(), Capacity::default());
+        let all = Bans::new(NeverBan::built_in(), Ladder::default(), Budget::default());
+        let context = Context { reference: Timestamp::from_secs(1_800_000_000), zone: TimeZone::UTC };
+        let mut engine = Engine::new(context, detector, all);
+        let effects = run(&mut engine, &failures("198.51.100.7", "alice@example.org", failed, 1));
+        assert_eq!(!bans(&effects).is_empty(), banned, "{failed} of {threshold}");
+    }
 }
