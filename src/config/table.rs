@@ -731,11 +731,7 @@ pub(super) const SECTIONS: &[Section] = &[
                 0..=DAY,
                 "How long nothing more is said of what was told; it is counted instead. The critical is said each time."
             ),
-            setting!(
-                "quiet",
-                notify.quiet,
-                "Hours of the day in which alerts wait, such as \"22:00-06:30\", or \"none\"."
-            ),
+            setting!("quiet", notify.quiet, "When alerts wait: \"22:00-06:30\", or \"none\"."),
             setting!("loud", notify.loud, "From which severity on an alert breaks the quiet."),
             setting!(
                 "messages-per-hour",
@@ -750,12 +746,7 @@ pub(super) const SECTIONS: &[Section] = &[
         about: "What the daemon does again and again: docs/tasks.md. When: \"never\", \"every 15m\", \"daily 06:30\", \"monday 06:30\", \"monthly 1 06:30\", in local time.",
         settings: &[
             setting!("enabled", tasks.enabled, "Whether the daemon does any of them."),
-            setting!(
-                "jitter",
-                tasks.jitter,
-                0..=DAY,
-                "By how much at the most a time of day is put off, always the same on one server."
-            ),
+            setting!("jitter", tasks.jitter, 0..=DAY, "By how much at the most a time of day is put off."),
             setting!(
                 "services",
                 tasks.services,

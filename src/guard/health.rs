@@ -8,6 +8,7 @@ use mailward_source::{Reader, SourceStatus, State};
 use super::Guard;
 
 /// The findings, the worst first.
+// long: a list of what can be wrong
 pub(super) fn findings(guard: &Guard, reader: &Reader) -> Vec<HealthFinding> {
     let mut findings = Vec::new();
     if let Some(trouble) = guard.shield.trouble() {

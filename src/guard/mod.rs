@@ -180,6 +180,7 @@ const PRUNE: Duration = Duration::from_secs(3_600);
 const PRUNE_MORE: Duration = Duration::from_secs(2);
 
 /// Runs the daemon until it is told to end, or until all its sources have ended.
+// long: the order of a start, and every field
 pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Result<()> {
     make_private(&setup.state)?;
     let _lock = Lock::acquire(&setup.state.join("guard.lock"))?;
