@@ -262,7 +262,7 @@ impl Guard {
     pub(super) fn lift(&mut self, ban: &Ban, now: Timestamp, by: &str, why: &str) {
         self.shield.remove(&[ban.target], now);
         self.porter.lifted(&[ban.target]);
-        self.keeper.lifted(ban.target, now, by, why);
+        self.keeper.lifted(ban, now, by, why);
         self.voice.ended(ban, now);
     }
 

@@ -95,7 +95,11 @@ impl Porter {
 
     /// Why there is no gate, or its memory is not written.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble.clone().or_else(|| self.writer.as_ref()?.trouble())
+        let closed = || {
+            let closed: Vec<_> = self.gate.iter().flat_map(Gate::closed).map(ToString::to_string).collect();
+            (!closed.is_empty()).then(|| closed.join("; "))
+        };
+        self.trouble.clone().or_else(closed).or_else(|| self.writer.as_ref()?.trouble())
     }
 
     /// Reads files that the gate judges by, where they changed.
@@ -134,12 +138,22 @@ impl Porter {
         });
     }
 
+    /// What Dovecot reports from now on is not in the store when it is read for [`Porter::learn`].
+    pub(super) fn prepare(&self) {
+        self.tell(|state| state.logins.prepare());
+    }
+
+    /// How often Dovecot was not answered, because it does not know the key.
+    pub(super) fn wrong_keys(&self) -> u64 {
+        self.gate.as_ref().and_then(|gate| gate.ask(|state| state.stats.wrong_keys).ok()).unwrap_or(0)
+    }
+
     /// What the store knows of logins, after a time in which the gate heard nothing of the log.
     pub(super) fn learn(&self, setup: &Setup, store: &Store) {
         if self.gate.is_some()
             && let Ok(detector) = restore::logins(setup, store, clock())
         {
-            self.tell(move |state| state.logins.learn(detector));
+            self.tell(move |state| state.logins.learn(&state.bans, detector));
         }
     }
 

@@ -94,10 +94,7 @@ impl Guard {
         let theirs = exception.clone();
         asked_of(gate.ask(move |state| state.policy.disallow(&theirs)))?;
         let unknown = || {
-            Response::error(
-                404,
-                &format!("there is no exception \"{text}\". See: mailward greylist allow --list"),
-            )
+            Response::error(404, &format!("there is no exception \"{text}\". See: mailward greylist allow"))
         };
         if known { Ok(Response::ok(json!({ "removed": text }))) } else { Err(unknown()) }
     }
@@ -144,7 +141,7 @@ fn logins(stats: &Stats) -> Value {
         .iter()
         .map(|((verdict, ground), count)| json!({ "verdict": verdict, "ground": ground, "count": count }))
         .collect();
-    json!({ "answers": answers, "questions": stats.login_latency.count(), "microseconds": quantiles(&stats.login_latency) })
+    json!({ "answers": answers, "questions": stats.login_latency.count(), "wrong_keys": stats.wrong_keys, "microseconds": quantiles(&stats.login_latency) })
 }
 
 fn quantiles(latency: &Latency) -> Value {
