@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mailward_decide::policy::{Policy, PolicySettings};
-use mailward_decide::{Bans, Fingerprint, Secret, Seen, SeenChange, Sent, Taken};
+use mailward_decide::{Bans, Fingerprint, Protection, Secret, Seen, SeenChange, Sent, Taken};
 use mailward_gate::login::{LoginEvent, Logins, Settings};
 use mailward_gate::{Changes, Gate, Geo, Listen, Outlets, Report, State, Stats};
 use mailward_model::{Account, Ban, Network, Span, Text, Timestamp};
@@ -181,6 +181,18 @@ impl Porter {
     /// A ban was a mistake: what led to it does not count here any more.
     pub(super) fn pardoned(&self, target: Network) {
         self.tell(move |state| state.logins.pardon(target));
+    }
+
+    /// Whoever is logged in to this host is not refused either.
+    pub(super) fn protect_sessions(&self, places: &[Network], until: Timestamp) {
+        let places = places.to_vec();
+        self.tell(move |state| {
+            let never = state.bans.never_ban_mut();
+            for place in places {
+                never.unprotect(place, |why| *why == Protection::OperatorSession);
+                never.protect(place, Protection::OperatorSession, Some(until));
+            }
+        });
     }
 
     /// Other settings, bans and lists, after a reload.

@@ -101,6 +101,9 @@ impl Guard {
 
     /// By what the disk says who that is: in memory there are only fingerprints.
     fn forget(&self, gate: &Gate, order: &ForgetOrder) -> Result<Response, Response> {
+        if order.who.is_empty() {
+            return Err(Response::error(400, "nobody is named: everybody would be forgotten"));
+        }
         let keys = self.memory()?.keys_of(&order.who.to_ascii_lowercase()).map_err(|error| failed(&error))?;
         let forgotten = asked_of(gate.ask(move |state| {
             let greylist = state.policy.greylist_mut();

@@ -92,6 +92,8 @@ pub struct Logins {
 
 /// Verdicts that are remembered to be explained.
 const DECIDED: usize = 4_096;
+/// Characters of the reason of an entry that are kept.
+const REASON: usize = 256;
 /// Reports that are gathered.
 const GATHERED: usize = 10_000;
 
@@ -301,7 +303,7 @@ impl Logins {
                     network: entry.network,
                     account: Account::of(Text::from(&*entry.login)),
                     until,
-                    reason: entry.reason.into(),
+                    reason: entry.reason.chars().take(REASON).collect(),
                 };
                 if !self.lists.add(of_wire(list), entry, now) {
                     return Answer::Failed(507, "the list is full; remove entries first".to_owned());
