@@ -116,7 +116,7 @@ fn what_a_client_took_of_its_limit_survives_a_kill() {
     }
     guard.kill();
     let guard = place.guard_without_firewall();
-    assert!(ask(address, &mail).starts_with("action=DEFER_IF_PERMIT 4.7.1 Too many"));
+    assert!(ask(address, &mail).starts_with("action=DEFER_IF_PERMIT 4.7.1 Enough recipients"));
     guard.terminate();
 }
 

@@ -1,5 +1,6 @@
 //! The text of the configuration into settings, or into every mistake that is in it.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use mailward_detect::rules::Response;
@@ -206,7 +207,36 @@ impl Reader<'_> {
                 "such as steps = [\"1h\", \"6h\", \"24h\", \"1w\", \"4w\"], most = \"4w\"",
             );
         }
+        self.greylist();
+        self.login_limits();
         self.names();
+    }
+
+    /// Whoever comes again must find the window open, and be remembered.
+    fn greylist(&mut self) {
+        let greylist = &self.settings.policy.settings.greylist;
+        let mut places = ["delay", "window", "memory"].into_iter();
+        let at = places.find_map(|key| self.places.of("greylist", key)).unwrap_or(0..0);
+        let problem = if greylist.delay >= greylist.window {
+            format!(
+                "window ({}) is over before delay ({}): nobody would come through",
+                greylist.window, greylist.delay
+            )
+        } else if greylist.window > greylist.memory {
+            format!("memory ({}) is over before window ({})", greylist.memory, greylist.window)
+        } else {
+            return;
+        };
+        self.mistakes.add(at, problem, "such as delay = \"5m\", window = \"2d\", memory = \"35d\"");
+    }
+
+    fn login_limits(&mut self) {
+        let mut known = HashSet::new();
+        let twice = self.settings.login.limits.iter().find(|limit| !known.insert(limit.account()));
+        if let (Some(limit), Some(at)) = (twice, self.places.of("login", "limits")) {
+            let problem = format!("limits has two entries for {}", limit.account().name());
+            self.mistakes.add(at, problem, "write one, such as \"bob@example.org only imap,smtp from DE\"");
+        }
     }
 
     fn names(&mut self) {

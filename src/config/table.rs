@@ -609,7 +609,7 @@ pub(super) const SECTIONS: &[Section] = &[
             setting!(
                 "deadline",
                 policy.deadline,
-                1..=30,
+                1..=2,
                 "How long they may take; an answer that is late does not count."
             ),
         ],

@@ -345,3 +345,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn settings_that_contradict_each_other() {
+    check(
+        "whole.txt",
+        r#"
+[greylist]
+delay = "2h"
+window = "1h"
+
+[login]
+limits = ["bob@example.org only imap", "alice@example.org from DE", "Bob@example.org from DE"]
+"#,
+    );
+    check("memory.txt", "[greylist]\nwindow = \"3d\"\nmemory = \"2d\"\n");
+}

@@ -207,14 +207,11 @@ impl Guard {
     /// first: of both in one commit, both would be.
     fn replace(&mut self, ban: &Ban, now: Timestamp) -> Result<(), Response> {
         let held = self.engine.bans().active().find(|held| held.target == ban.target);
-        let is_longer = held.is_some_and(|held| held.end() > ban.end());
-        if is_longer && self.engine.bans().never_ban().clear(ban.clone(), now).is_ok() {
-            self.keeper.lifted(
-                ban.target,
-                now.minus(Span::from_micros(1)),
-                &ban.by,
-                "another ban by hand is shorter",
-            );
+        if let Some(held) = held.filter(|held| held.end() > ban.end())
+            && self.engine.bans().never_ban().clear(ban.clone(), now).is_ok()
+        {
+            let before = now.minus(Span::from_micros(1));
+            self.keeper.lifted(held, before, &ban.by, "another ban by hand is shorter");
             self.keep()?;
         }
         Ok(())
@@ -262,7 +259,7 @@ impl Guard {
     pub(super) fn lift(&mut self, ban: &Ban, now: Timestamp, by: &str, why: &str) {
         self.shield.remove(&[ban.target], now);
         self.porter.lifted(&[ban.target]);
-        self.keeper.lifted(ban.target, now, by, why);
+        self.keeper.lifted(ban, now, by, why);
         self.voice.ended(ban, now);
     }
 

@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use mailward_decide::policy::{Policy, PolicySettings};
-use mailward_decide::{Bans, Fingerprint, Secret, Seen, SeenChange, Sent, Taken};
+use mailward_decide::{Bans, Fingerprint, Protection, Secret, Seen, SeenChange, Sent, Taken};
 use mailward_gate::login::{LoginEvent, Logins, Settings};
 use mailward_gate::{Changes, Gate, Geo, Listen, Outlets, Report, State, Stats};
 use mailward_model::{Account, Ban, Network, Span, Text, Timestamp};
@@ -95,7 +95,11 @@ impl Porter {
 
     /// Why there is no gate, or its memory is not written.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble.clone().or_else(|| self.writer.as_ref()?.trouble())
+        let closed = || {
+            let closed: Vec<_> = self.gate.iter().flat_map(Gate::closed).map(ToString::to_string).collect();
+            (!closed.is_empty()).then(|| closed.join("; "))
+        };
+        self.trouble.clone().or_else(closed).or_else(|| self.writer.as_ref()?.trouble())
     }
 
     /// Reads files that the gate judges by, where they changed.
@@ -134,12 +138,22 @@ impl Porter {
         });
     }
 
+    /// What Dovecot reports from now on is not in the store when it is read for [`Porter::learn`].
+    pub(super) fn prepare(&self) {
+        self.tell(|state| state.logins.prepare());
+    }
+
+    /// How often Dovecot was not answered, because it does not know the key.
+    pub(super) fn wrong_keys(&self) -> u64 {
+        self.gate.as_ref().and_then(|gate| gate.ask(|state| state.stats.wrong_keys).ok()).unwrap_or(0)
+    }
+
     /// What the store knows of logins, after a time in which the gate heard nothing of the log.
     pub(super) fn learn(&self, setup: &Setup, store: &Store) {
         if self.gate.is_some()
             && let Ok(detector) = restore::logins(setup, store, clock())
         {
-            self.tell(move |state| state.logins.learn(detector));
+            self.tell(move |state| state.logins.learn(&state.bans, detector));
         }
     }
 
@@ -167,6 +181,18 @@ impl Porter {
     /// A ban was a mistake: what led to it does not count here any more.
     pub(super) fn pardoned(&self, target: Network) {
         self.tell(move |state| state.logins.pardon(target));
+    }
+
+    /// Whoever is logged in to this host is not refused either.
+    pub(super) fn protect_sessions(&self, places: &[Network], until: Timestamp) {
+        let places = places.to_vec();
+        self.tell(move |state| {
+            let never = state.bans.never_ban_mut();
+            for place in places {
+                never.unprotect(place, |why| *why == Protection::OperatorSession);
+                never.protect(place, Protection::OperatorSession, Some(until));
+            }
+        });
     }
 
     /// Other settings, bans and lists, after a reload.

@@ -37,8 +37,21 @@ pub(super) fn findings(guard: &Guard, reader: &Reader) -> Vec<HealthFinding> {
         findings.push(finding("store.left-out", Severity::Medium, "Records were left out", &detail, ""));
     }
     if let Some(trouble) = guard.porter.trouble() {
-        let title = "Postfix is not answered, or what it is answered is not remembered";
+        let title = "Postfix or Dovecot is not answered everywhere, or answers are not remembered";
         findings.push(finding("gate.failed", Severity::High, title, &trouble, ""));
+    }
+    let wrong_keys = guard.porter.wrong_keys();
+    if wrong_keys > 0 {
+        let detail = format!("{wrong_keys} questions had a wrong key since the last one with the right one");
+        let remedy =
+            "if Dovecot asks them, its logins are not guarded: give it [login] key, see mailward login setup";
+        findings.push(finding(
+            "gate.key",
+            Severity::High,
+            "The login guard is asked with a wrong key",
+            &detail,
+            remedy,
+        ));
     }
     for trouble in guard.porter.unread() {
         let title = "A table that answers are made by cannot be used";

@@ -94,16 +94,16 @@ impl Guard {
         let theirs = exception.clone();
         asked_of(gate.ask(move |state| state.policy.disallow(&theirs)))?;
         let unknown = || {
-            Response::error(
-                404,
-                &format!("there is no exception \"{text}\". See: mailward greylist allow --list"),
-            )
+            Response::error(404, &format!("there is no exception \"{text}\". See: mailward greylist allow"))
         };
         if known { Ok(Response::ok(json!({ "removed": text }))) } else { Err(unknown()) }
     }
 
     /// By what the disk says who that is: in memory there are only fingerprints.
     fn forget(&self, gate: &Gate, order: &ForgetOrder) -> Result<Response, Response> {
+        if order.who.is_empty() {
+            return Err(Response::error(400, "nobody is named: everybody would be forgotten"));
+        }
         let keys = self.memory()?.keys_of(&order.who.to_ascii_lowercase()).map_err(|error| failed(&error))?;
         let forgotten = asked_of(gate.ask(move |state| {
             let greylist = state.policy.greylist_mut();
@@ -144,7 +144,7 @@ fn logins(stats: &Stats) -> Value {
         .iter()
         .map(|((verdict, ground), count)| json!({ "verdict": verdict, "ground": ground, "count": count }))
         .collect();
-    json!({ "answers": answers, "questions": stats.login_latency.count(), "microseconds": quantiles(&stats.login_latency) })
+    json!({ "answers": answers, "questions": stats.login_latency.count(), "wrong_keys": stats.wrong_keys, "microseconds": quantiles(&stats.login_latency) })
 }
 
 fn quantiles(latency: &Latency) -> Value {

@@ -60,7 +60,8 @@ struct Pending {
     offences: Vec<(Offence, Box<[u8]>)>,
     signals: Vec<Signal>,
     bans: Vec<(Ban, Option<usize>)>,
-    lifted: Vec<(Network, Timestamp, String, String)>,
+    /// Target and begin of the ban, when, by whom and why it was lifted.
+    lifted: Vec<(Network, Timestamp, Timestamp, String, String)>,
     logins: Vec<Login>,
     tallies: HashMap<(i64, Counter), u64>,
     lines: Lines,
@@ -189,9 +190,9 @@ impl Keeper {
         pending.bans.push((ban, signal));
     }
 
-    pub(crate) fn lifted(&mut self, target: Network, time: Timestamp, by: &str, why: &str) {
+    pub(crate) fn lifted(&mut self, ban: &Ban, time: Timestamp, by: &str, why: &str) {
         if has_room(&self.pending.lifted, &mut self.left_out.lifted) {
-            self.pending.lifted.push((target, time, by.to_owned(), why.to_owned()));
+            self.pending.lifted.push((ban.target, ban.from, time, by.to_owned(), why.to_owned()));
         }
     }
 
@@ -308,7 +309,13 @@ impl Pending {
         let lifted: Vec<_> = self
             .lifted
             .iter()
-            .map(|(target, time, by, why)| Lifted { target: *target, time: *time, by, why })
+            .map(|(target, from, time, by, why)| Lifted {
+                target: *target,
+                from: *from,
+                time: *time,
+                by,
+                why,
+            })
             .collect();
         let logins: Vec<_> = self
             .logins

@@ -235,7 +235,7 @@ pub(crate) fn run(setup: Setup, resolve: Resolve, voice: Voice) -> anyhow::Resul
     };
     guard.voice.started(&guard.setup, guard.engine.bans().len());
     if let Some(trouble) = guard.porter.trouble() {
-        guard.voice.say(&format!("Postfix is not answered: {trouble}"));
+        guard.voice.say(&format!("not everybody is answered who asks: {trouble}"));
     }
     guard.tell_signals_again();
     notify(&[sd_notify::NotifyState::Ready]);
@@ -268,8 +268,15 @@ impl Guard {
     /// Lines come as they are written from now on.
     fn come_alive(&mut self) {
         if !std::mem::replace(&mut self.live, true) {
-            self.porter.learn(&self.setup, self.keeper.store());
+            self.learn_logins();
         }
+    }
+
+    /// Has the gate know of logins what the store knows, and what is reported while that is read.
+    fn learn_logins(&mut self) {
+        self.porter.prepare();
+        self.hear_of_the_gate();
+        self.porter.learn(&self.setup, self.keeper.store());
     }
 
     /// Judges a batch of lines, bans, commits, announces.
@@ -420,7 +427,7 @@ impl Guard {
                 self.herald.plan(self.setup.alerts());
                 self.tasks.settings(&self.setup.stated());
                 self.porter.renew(&self.setup, self.engine.bans());
-                self.porter.learn(&self.setup, self.keeper.store());
+                self.learn_logins();
                 self.voice.reloaded(&before, &self.setup);
             }
             Err(error) => {

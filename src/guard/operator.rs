@@ -42,12 +42,13 @@ impl Guard {
             return;
         }
         let now = clock();
+        let until = now.plus(KEPT);
         let never = self.engine.bans_mut().never_ban_mut();
         for place in places {
             never.unprotect(*place, |why| *why == Protection::OperatorSession);
-            never.protect(*place, Protection::OperatorSession, Some(now.plus(KEPT)));
+            never.protect(*place, Protection::OperatorSession, Some(until));
         }
-        self.porter.renew(&self.setup, self.engine.bans());
+        self.porter.protect_sessions(places, until);
         for protected in self.engine.bans().forbidden(now) {
             if let Some(ban) = self.engine.bans_mut().lift(protected.target) {
                 self.lift(&ban, now, "mailward", "somebody is logged in to this host from there");

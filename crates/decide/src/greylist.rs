@@ -106,10 +106,13 @@ pub struct SeenChange {
     pub key: Fingerprint,
     /// What is known of him now; nothing any more.
     pub seen: Option<Seen>,
-    /// Who that is, when he is seen first: origin, sender, recipient. An empty sender and recipient is a network that came through, an
-    /// empty origin and sender somebody whom people here wrote to.
-    pub text: Option<Box<(String, String, String)>>,
+    /// Who that is, where he is known: the disk may have forgotten him.
+    pub text: Option<Text>,
 }
+
+/// Origin, sender, recipient. An empty sender and recipient is a network that came through, an empty origin and sender somebody whom
+/// people here wrote to.
+type Text = Box<(String, String, String)>;
 
 /// The greylist: whom it has seen.
 #[derive(Clone, Debug)]
@@ -187,7 +190,7 @@ impl Greylist {
         let key = self.correspondent(&normal(&address));
         let known = self.table.get(key);
         if known.is_none_or(|seen| seconds(now).saturating_sub(seen.at) >= FRESH) {
-            let text = known.is_none().then(|| Box::new((String::new(), String::new(), address)));
+            let text = Box::new((String::new(), String::new(), address));
             self.put(key, Seen { at: seconds(now), passes: 1 }, text);
         }
     }
@@ -216,11 +219,11 @@ impl Greylist {
         let standing = self.standing(triplet, &keys, now);
         let text = || {
             let (origin, sender) = (triplet.origin.to_string(), triplet.sender.clone());
-            Some(Box::new((origin, sender, triplet.recipient.clone())))
+            Box::new((origin, sender, triplet.recipient.clone()))
         };
         match standing {
             Standing::New => self.put(keys.triplet, Seen::first(now), text()),
-            Standing::Passed | Standing::Known => self.pass(keys.triplet, now),
+            Standing::Passed | Standing::Known => self.pass(keys.triplet, text, now),
             Standing::Early(_) | Standing::Allowed | Standing::Correspondent => {}
         }
         if standing == Standing::Passed || standing == Standing::Allowed {
@@ -253,10 +256,10 @@ impl Greylist {
         }
     }
 
-    fn pass(&mut self, key: Fingerprint, now: Timestamp) {
+    fn pass(&mut self, key: Fingerprint, text: impl FnOnce() -> Text, now: Timestamp) {
         let seen = self.table.get(key).unwrap_or(Seen::first(now));
         if seen.passes == 0 || seconds(now).saturating_sub(seen.at) >= FRESH {
-            self.put(key, Seen { at: seconds(now), passes: seen.passes.saturating_add(1) }, None);
+            self.put(key, Seen { at: seconds(now), passes: seen.passes.saturating_add(1) }, text());
         }
     }
 
@@ -267,15 +270,15 @@ impl Greylist {
             return;
         }
         let passes = known.map_or(0, |seen| seen.passes).saturating_add(1);
-        let text = Some(Box::new((origin.to_string(), String::new(), String::new())));
+        let text = Box::new((origin.to_string(), String::new(), String::new()));
         self.put(key, Seen { at: seconds(now), passes }, text);
     }
 
-    fn put(&mut self, key: Fingerprint, seen: Seen, text: Option<Box<(String, String, String)>>) {
+    fn put(&mut self, key: Fingerprint, seen: Seen, text: Text) {
         for key in self.table.put(key, seen) {
             self.changes.push(SeenChange { key, seen: None, text: None });
         }
-        self.changes.push(SeenChange { key, seen: Some(seen), text });
+        self.changes.push(SeenChange { key, seen: Some(seen), text: Some(text) });
     }
 
     fn correspondent(&self, address: &str) -> Fingerprint {

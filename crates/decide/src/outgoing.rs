@@ -52,7 +52,7 @@ pub struct Over {
     pub quota: Quota,
     /// When there is room again.
     pub wait: Span,
-    /// Whether nobody was told of it yet today.
+    /// Whether it was over none in the day before.
     pub is_news: bool,
 }
 
@@ -225,9 +225,7 @@ impl Outgoing {
             let Some(quota) = quota.filter(|_| n > 0) else { continue };
             if let Err(wait) = taken.take(quota, n, now) {
                 let is_news = sent.over.is_none_or(|over| is_over(over, DAY, now));
-                if is_news {
-                    sent.over = Some(now);
-                }
+                sent.over = Some(now);
                 self.keep(account, sent);
                 return Err(Over { what: name, quota, wait, is_news });
             }

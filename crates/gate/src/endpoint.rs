@@ -40,9 +40,9 @@ pub(crate) enum Listener {
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// Listens everywhere, or tells where it cannot.
-pub(crate) fn bind_all(endpoints: &[Endpoint]) -> Result<Vec<Listener>, GateError> {
-    endpoints.iter().map(bind).collect()
+/// Listens wherever it can, and tells where it cannot.
+pub(crate) fn bind_all(endpoints: &[Endpoint], closed: &mut Vec<GateError>) -> Vec<Listener> {
+    endpoints.iter().filter_map(|endpoint| bind(endpoint).map_err(|error| closed.push(error)).ok()).collect()
 }
 
 fn bind(endpoint: &Endpoint) -> Result<Listener, GateError> {

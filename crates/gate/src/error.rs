@@ -10,7 +10,7 @@ pub enum GateError {
     /// Somebody else listens there.
     #[error(
         "cannot listen on {endpoint}: another program does. Postgrey listens on port 10023, too: stop it, or set another \
-         address below [policy] in mailward.toml. See who it is: ss -ltnp; ss -lxp"
+         address below [policy] or [login] in mailward.toml. See who it is: ss -ltnp; ss -lxp"
     )]
     Taken {
         /// Where.

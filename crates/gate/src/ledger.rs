@@ -1,6 +1,7 @@
 //! What is to survive a restart, handed on a few times a second: answers never wait for the disk.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use mailward_decide::{Fingerprint, SeenChange, Sent, Taken};
@@ -15,7 +16,7 @@ pub struct Changes {
     /// Whom the greylist has seen, in the order in which that happened.
     pub seen: Vec<SeenChange>,
     /// What accounts have sent.
-    pub accounts: Vec<(Account, Sent)>,
+    pub accounts: HashMap<Account, Sent>,
     /// What clients have taken of their limits, in the order in which that happened.
     pub rates: Vec<(Fingerprint, Taken)>,
 }
@@ -23,14 +24,14 @@ pub struct Changes {
 impl Changes {
     /// Whether there is nothing to keep.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.seen.is_empty() && self.accounts.is_empty() && self.rates.is_empty()
     }
 
     fn take(state: &mut State) -> Self {
         Self {
             seen: state.policy.greylist_mut().take_changes(),
-            accounts: state.policy.outgoing_mut().take_changes(),
+            accounts: state.policy.outgoing_mut().take_changes().into_iter().collect(),
             rates: state.policy.take_rates(),
         }
     }
@@ -39,12 +40,7 @@ impl Changes {
     fn append(&mut self, later: Self) -> u64 {
         self.seen.extend(later.seen);
         self.rates.extend(later.rates);
-        for (account, sent) in later.accounts {
-            match self.accounts.iter_mut().find(|(known, _)| *known == account) {
-                Some((_, known)) => *known = sent,
-                None => self.accounts.push((account, sent)),
-            }
-        }
+        self.accounts.extend(later.accounts);
         give_up(&mut self.seen) + give_up(&mut self.rates)
     }
 }

@@ -125,13 +125,14 @@ pub struct Gate {
     /// Taken to end the thread.
     orders: Option<UnboundedSender<Order>>,
     thread: Option<JoinHandle<()>>,
+    closed: Vec<GateError>,
 }
 
 impl Gate {
     /// Opens the listeners, and answers on a thread of its own.
     ///
     /// # Errors
-    /// [`GateError`]; then nothing listens.
+    /// [`GateError`]; then nothing listens. Where only some of the places are taken, the others are open: see [`Gate::closed`].
     pub fn open(listen: &Listen, state: State, outlets: Outlets) -> Result<Self, GateError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -139,8 +140,12 @@ impl Gate {
             .build()
             .map_err(GateError::Thread)?;
         // Bound here, so that who opens the gate hears of it.
-        let policy = endpoint::bind_all(&listen.policy)?;
-        let login = endpoint::bind_all(&listen.login)?;
+        let mut closed = Vec::new();
+        let policy = endpoint::bind_all(&listen.policy, &mut closed);
+        let login = endpoint::bind_all(&listen.login, &mut closed);
+        if policy.is_empty() && login.is_empty() && !closed.is_empty() {
+            return Err(closed.swap_remove(0));
+        }
         let Listen { limits, resolvers, deadline, .. } = listen.clone();
         let (orders, received) = unbounded_channel();
         let run = move || {
@@ -166,7 +171,13 @@ impl Gate {
             });
         };
         let thread = thread::Builder::new().name("gate".into()).spawn(run).map_err(GateError::Thread)?;
-        Ok(Self { orders: Some(orders), thread: Some(thread) })
+        Ok(Self { orders: Some(orders), thread: Some(thread), closed })
+    }
+
+    /// Where it could not listen, and why.
+    #[must_use]
+    pub fn closed(&self) -> &[GateError] {
+        &self.closed
     }
 
     /// Has something done on the gate's thread, without waiting for it. Orders are few: who sends them is bounded by the budget of

@@ -14,7 +14,9 @@ pub struct Stats {
     pub login: BTreeMap<(&'static str, &'static str), u64>,
     /// How long the answers to Dovecot took.
     pub login_latency: Latency,
-    /// Connections that were closed because what they said is no request.
+    /// Questions with a wrong key, since the last one with the right one.
+    pub wrong_keys: u64,
+    /// What is no request; Postfix's connections are closed then.
     pub garbled: u64,
     /// Changes that were given up, because the disk stood still.
     pub not_kept: u64,

@@ -262,7 +262,7 @@ fn whoever_a_silent_list_may_vouch_for_comes_again() {
     server.silent.lock().unwrap().push("7.113.0.203.wl.example.");
     assert!(
         ask(address, "203.0.113.7")
-            .starts_with("action=DEFER_IF_PERMIT 4.7.1 Client refused for now: listed")
+            .starts_with("action=DEFER_IF_PERMIT 4.7.1 Please try again later: listed")
     );
 }
 

@@ -114,8 +114,10 @@ impl Dovecot {
 
     fn status(&mut self, command: &str, login: &Tried<'_>, more: &str) -> i32 {
         let Tried { user, password, address, protocol } = login;
+        // Postfix names no session.
+        let session = if *protocol == "smtp" { "" } else { address };
         let body = format!(
-            r#"{{"login":"{user}","protocol":"{protocol}","pwhash":"{password}","remote":"{address}","session_id":""{more},"tls":false}}"#
+            r#"{{"login":"{user}","protocol":"{protocol}","pwhash":"{password}","remote":"{address}","session_id":"{session}"{more},"tls":false}}"#
         );
         let told = self.ask(command, &body);
         let status = told.split("\"status\":").nth(1).unwrap();
@@ -235,11 +237,15 @@ fn a_right_password_after_guesses_at_others_is_refused_and_told() {
     let mut rules = Rules::default();
     rules.rule_mut("auth-failure-fast").unwrap().enabled = false;
     open.gate
-        .ask(|state| state.logins.learn(Detector::new(rules, Patience::default(), Capacity::default())))
+        .ask(|state| {
+            state.logins.learn(&state.bans, Detector::new(rules, Patience::default(), Capacity::default()))
+        })
         .unwrap();
     for user in ["a@example.org", "b@example.org", "c@example.org"] {
         dovecot.fails(&Tried { user, ..BOB });
     }
+    // Two tries of one password at once, perhaps: that is not told before it is known whether it was wrong.
+    assert_eq!(dovecot.succeeds(&Tried { protocol: "smtp", user: "d@example.org", ..BOB }), (3, -1));
     assert_eq!(dovecot.succeeds(&BOB), (3, -1));
     let stolen = open.reports.iter().find_map(|report| match report {
         Report::Signal(signal) => Some(signal),
@@ -318,8 +324,11 @@ fn who_does_not_know_the_key_is_not_answered() {
     let open = open("a secret");
     let mut dovecot = Dovecot(TcpStream::connect(open.address).unwrap(), "no secret");
     assert!(dovecot.ask("allow", "{}").starts_with("HTTP/1.1 401 "));
+    let wrong_keys = || open.gate.ask(|state| state.stats.wrong_keys).unwrap();
+    assert_eq!(wrong_keys(), 1);
     dovecot.0.write_all(b"GET /?command=ping HTTP/1.1\r\nX-API-Key: a secret\r\n\r\n").unwrap();
     assert!(answer(&mut dovecot.0).starts_with("HTTP/1.1 200 "));
+    assert_eq!(wrong_keys(), 0);
 }
 
 #[test]
@@ -374,4 +383,21 @@ fn an_account_is_held_to_its_country_and_who_travels_too_fast_is_told() {
         _ => None,
     });
     assert_eq!(signals.collect::<Vec<_>>(), [("impossible-travel", "dave@example.org".to_owned())]);
+}
+
+#[test]
+fn what_is_reported_while_the_daemon_reads_what_it_knows_is_not_forgotten() {
+    let open = open("");
+    let mut dovecot = Dovecot::of(&open);
+    let detector = || Detector::new(Rules::default(), Patience::default(), Capacity::default());
+    open.gate.tell(|state| state.logins.prepare());
+    let guess = |dovecot: &mut Dovecot, password| dovecot.fails(&Tried { password, ..BOB });
+    assert_eq!(["0001", "0002", "0003"].map(|password| guess(&mut dovecot, password)), [0, 0, 3]);
+    let fresh = detector();
+    open.gate.tell(move |state| state.logins.learn(&state.bans, fresh));
+    assert_eq!(guess(&mut dovecot, "0004"), -1);
+    // What the daemon knows counts otherwise.
+    let fresh = detector();
+    open.gate.tell(move |state| state.logins.learn(&state.bans, fresh));
+    assert_eq!(guess(&mut dovecot, "0005"), 0);
 }

@@ -169,3 +169,18 @@ fn a_unix_socket_of_a_dead_gate_is_replaced_and_another_file_is_not() {
     assert!(Gate::open(&listen, state(), outlets()).unwrap_err().to_string().contains("no socket"));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
 }
+
+#[test]
+fn a_place_that_is_taken_closes_no_other_one() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let outlets = Outlets { tell: Box::new(|_| {}), keep: Box::new(|_| Ok(())) };
+    let listen = Listen {
+        login: vec![Endpoint::Tcp(taken.local_addr().unwrap())],
+        ..listen(Endpoint::Tcp(address), Limits::default())
+    };
+    let gate = Gate::open(&listen, state(), outlets).unwrap();
+    assert!(matches!(gate.closed(), [mailward_gate::GateError::Taken { .. }]), "{:?}", gate.closed());
+    let known = request("RCPT", "198.51.100.7", "mail.partner.example", "alice@example.com", "");
+    assert_eq!(ask(&mut TcpStream::connect(address).unwrap(), &known), "action=DUNNO\n\n");
+}

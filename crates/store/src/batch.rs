@@ -62,6 +62,8 @@ pub struct Decided<'a> {
 pub struct Lifted<'a> {
     /// The target.
     pub target: Network,
+    /// When its ban began: in the future, where the clock was set back.
+    pub from: Timestamp,
     /// When; bans of the same batch that began no later are lifted, too.
     pub time: Timestamp,
     /// Who lifted it.

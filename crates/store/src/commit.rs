@@ -172,7 +172,7 @@ fn lifted(tx: &Connection, lifted: &[Lifted<'_>]) -> rusqlite::Result<()> {
     for lift in lifted {
         tx.prepare_cached(
             "UPDATE ban SET lifted = ?3, lifted_by = ?4, lifted_why = ?5
-             WHERE address = ?1 AND prefix = ?2 AND since <= ?3 AND lifted IS NULL AND (until IS NULL OR until > ?3)",
+             WHERE address = ?1 AND prefix = ?2 AND since <= max(?3, ?6) AND lifted IS NULL AND (until IS NULL OR until > ?3)",
         )?
         .execute(params![
             Address::of(lift.target.address()),
@@ -180,6 +180,7 @@ fn lifted(tx: &Connection, lifted: &[Lifted<'_>]) -> rusqlite::Result<()> {
             lift.time.micros(),
             lift.by,
             lift.why,
+            lift.from.micros(),
         ])?;
     }
     Ok(())

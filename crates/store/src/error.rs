@@ -59,7 +59,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// There is no such file.
-    #[error("there is no store at {}: the daemon has not run yet. Start it: systemctl start mailward", path.display())]
+    #[error("there is no store at {}: the daemon has not run yet, or not with [policy] or [login] enabled. Start it: systemctl start mailward", path.display())]
     Missing {
         /// The database.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub enum StoreError {
     /// Written by a newer Mailward.
     #[error(
         "{} has schema {found}, and this mailward knows up to {known}: a newer version wrote it. Install that version again \
-         (mailward --version tells this one), or give this one a store of its own with store.path in mailward.toml",
+         (mailward --version tells this one), or give this one a folder of its own with [guard] state-directory in mailward.toml",
         path.display()
     )]
     Newer {
@@ -116,7 +116,7 @@ pub enum StoreError {
         known: i64,
     },
     /// A database of another program.
-    #[error("{} is the database of another program. Set store.path in mailward.toml to a file of its own", path.display())]
+    #[error("{} is the database of another program. Set [guard] state-directory in mailward.toml to a folder of its own", path.display())]
     Foreign {
         /// The database.
         path: PathBuf,

@@ -321,13 +321,9 @@ fn write(tx: &Transaction<'_>, batch: &InPathBatch) -> rusqlite::Result<()> {
         "INSERT INTO seen (key, at, passes, origin, sender, recipient) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (key) DO UPDATE SET at = ?2, passes = ?3",
     )?;
-    let mut update = tx.prepare_cached("UPDATE seen SET at = ?2, passes = ?3 WHERE key = ?1")?;
     for row in &batch.seen {
-        let key = row.key.cast_signed();
-        match &row.text {
-            Some(text) => insert.execute(params![key, row.at, row.passes, text.0, text.1, text.2])?,
-            None => update.execute(params![key, row.at, row.passes])?,
-        };
+        let (origin, sender, recipient) = row.text.as_deref().cloned().unwrap_or_default();
+        insert.execute(params![row.key.cast_signed(), row.at, row.passes, origin, sender, recipient])?;
     }
     let mut delete = tx.prepare_cached("DELETE FROM seen WHERE key = ?1")?;
     for key in &batch.forgotten {
@@ -369,6 +365,16 @@ mod tests {
             Box::new(("192.0.2.0/24".into(), format!("s{key}@partner.example"), "alice@example.com".into()))
         });
         SeenRow { key, at, passes: 0, text }
+    }
+
+    #[test]
+    fn who_was_forgotten_on_the_disk_is_written_again() {
+        let place = tempfile::tempdir().unwrap();
+        let mut store = InPath::open(&place.path().join("inpath.db")).unwrap();
+        store.commit(&InPathBatch { seen: vec![row(7, 100, false)], ..InPathBatch::default() }).unwrap();
+        let mut seen = Vec::new();
+        store.each_seen(|key, at, _| seen.push((key, at))).unwrap();
+        assert_eq!(seen, [(7, 100)]);
     }
 
     #[test]

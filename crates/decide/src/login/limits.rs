@@ -78,6 +78,12 @@ impl fmt::Display for Limit {
 }
 
 impl Limit {
+    /// Whose limit it is; `*` is everybody's.
+    #[must_use]
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
     /// Postfix asks as `smtp` for every port on which it lets log in, and other programs name them: all of it is sending.
     pub(super) fn allows_protocol(&self, protocol: &str) -> bool {
         let canonical = |name: &str| match name {

@@ -45,10 +45,12 @@ impl Travels {
     const NEAR: f64 = 500.0;
 
     /// Somebody logged in; gives the kilometres in an hour, or 0 where only the countries differ, where nobody is that fast.
+    /// At a place of his own nobody is told, such as with a phone at home.
     pub fn arrived(
         &mut self,
         account: &Account,
         at: Whereabouts,
+        is_own: bool,
         time: Timestamp,
         pace: Pace,
     ) -> Option<u32> {
@@ -56,11 +58,12 @@ impl Travels {
         at.country?;
         self.turn(time);
         let last = self.last(account);
-        let speed = last.and_then(|last| too_fast(last, at, time, pace));
         let told = last.and_then(|last| last.told).filter(|told| time.since(*told) < Self::MEMORY);
+        let is_news = !is_own && told.is_none();
+        let speed = last.filter(|_| is_news).and_then(|last| too_fast(last, at, time, pace));
         let stay = Stay { time, at, told: told.or_else(|| speed.map(|_| time)) };
         self.young.insert(account.clone(), stay);
-        speed.filter(|_| told.is_none())
+        speed
     }
 
     /// Where an account logged in last.
@@ -100,7 +103,7 @@ mod tests {
             .iter()
             .map(|(minute, country, position)| {
                 let at = Whereabouts { country: country.parse().ok(), position: *position };
-                travels.arrived(&bob, at, Timestamp::from_secs(minute * 60), pace).is_some()
+                travels.arrived(&bob, at, false, Timestamp::from_secs(minute * 60), pace).is_some()
             })
             .collect();
         assert_eq!(seen, told, "{logins:?}");
@@ -126,6 +129,21 @@ mod tests {
         check(&[(0, "DE", None), (5 * 60, "AU", None)], &[false, false]);
         check(&[(0, "DE", None), (60, "DE", None)], &[false, false]);
         check(&[(0, "DE", BERLIN), (60, "AU", None)], &[false, true]);
+    }
+
+    #[test]
+    fn a_phone_at_home_does_not_hide_whoever_is_far_away() {
+        let (mut travels, bob) = (Travels::default(), Account::of("bob@example.org".into()).unwrap());
+        let pace = Pace { speed: 1_000, country: Span::from_hours(4) };
+        let mut arrives = |minute: i64, country: &str, is_own| {
+            let at = Whereabouts { country: country.parse().ok(), position: None };
+            travels.arrived(&bob, at, is_own, Timestamp::from_secs(minute * 60), pace)
+        };
+        assert_eq!(arrives(0, "DE", true), None);
+        assert_eq!(arrives(10, "AT", true), None);
+        assert_eq!(arrives(20, "AU", false), Some(0));
+        assert_eq!(arrives(30, "DE", true), None);
+        assert_eq!(arrives(40, "AU", false), None);
     }
 
     #[test]

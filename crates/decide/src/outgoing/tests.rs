@@ -96,6 +96,24 @@ fn what_is_usual_is_learned_slowly_and_not_from_a_day_over_the_limit() {
 }
 
 #[test]
+fn nothing_is_learned_of_a_thief_on_his_second_day_either() {
+    let mut outgoing = Outgoing::new(OutgoingSettings::default());
+    let mut n = 0;
+    let mut send_many = |many: u64, day: u64, second: u64| {
+        for _ in 0..many {
+            n += 1;
+            send(&mut outgoing, n, 1, at(day * 86_400 + second));
+        }
+        outgoing.sent(&erin()).unwrap().usual
+    };
+    for (day, second) in [(0, 36_000), (1, 1_800)] {
+        assert_eq!(send_many(1, day, 0), 0);
+        send_many(200, day, second);
+    }
+    assert_eq!(send_many(1, 2, 0), 0);
+}
+
+#[test]
 fn memory_is_bounded() {
     let settings = OutgoingSettings { capacity: 100, ..OutgoingSettings::default() };
     let mut outgoing = Outgoing::new(settings);

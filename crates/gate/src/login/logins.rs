@@ -22,6 +22,7 @@ use mailward_wire::auth_policy::{self, Answer, Attempt, Command, Failure, Listed
 use mailward_wire::http::Request;
 
 use super::telling::LoginEvent;
+use super::theft::Suspicions;
 use crate::Geo;
 
 /// What is known of addresses besides logins: who is banned, and where they are.
@@ -82,12 +83,19 @@ pub struct Logins {
     lists: Lists,
     pending: Pending,
     travels: Travels,
+    suspicions: Suspicions,
     decided: VecDeque<Decided>,
+    /// What was reported since the daemon began to read what it knows.
+    gathered: Option<Vec<LoginEvent>>,
     hasher: RandomState,
 }
 
 /// Verdicts that are remembered to be explained.
 const DECIDED: usize = 4_096;
+/// Characters of the reason of an entry that are kept.
+const REASON: usize = 256;
+/// Reports that are gathered.
+const GATHERED: usize = 10_000;
 
 impl Logins {
     /// A login guard that knows what the detector knows.
@@ -99,7 +107,9 @@ impl Logins {
             lists: Lists::default(),
             pending: Pending::default(),
             travels: Travels::default(),
+            suspicions: Suspicions::default(),
             decided: VecDeque::new(),
+            gathered: None,
             hasher: RandomState::default(),
         }
     }
@@ -114,9 +124,15 @@ impl Logins {
         !self.settings.key.is_empty()
     }
 
-    /// Takes over what the daemon knows by now.
-    pub fn learn(&mut self, detector: Detector) {
+    /// From now on what Dovecot reports is gathered: the daemon reads what it knows of logins, and does not know that.
+    pub fn prepare(&mut self) {
+        self.gathered = Some(Vec::new());
+    }
+
+    /// Takes over what the daemon knew when this was prepared.
+    pub fn learn(&mut self, bans: &Bans, detector: Detector) {
         self.detector = detector;
+        self.gathered.take().into_iter().flatten().for_each(|event| self.hear(bans, &event));
     }
 
     /// Forgets what counts against the sources of a network.
@@ -160,6 +176,16 @@ impl Logins {
         Some(signal(rule, Account::of(Text::from(&*attempt.login))?, 1, time))
     }
 
+    /// What has to be confirmed before a person is told that a password is stolen; nothing where Dovecot names the session.
+    pub(super) fn unconfirmed(&self, attempt: &Attempt<'_>) -> Option<u64> {
+        attempt.session_id.is_empty().then(|| self.question(attempt))
+    }
+
+    /// Passwords that were right, as it seems.
+    pub(super) const fn suspicions(&mut self) -> &mut Suspicions {
+        &mut self.suspicions
+    }
+
     /// What a person should know of a login that succeeded: it is too far away from the last one. Places where the account logs in
     /// anyway are not looked at twice, such as a phone at home.
     pub(super) fn travelled(&mut self, geo: &Geo, report: &Report<'_>, time: Timestamp) -> Option<Signal> {
@@ -168,8 +194,8 @@ impl Logins {
         let rule = *self.told_by("impossible-travel").filter(|_| report.success)?;
         let is_own = self.detector.known(address, Some(&account), time).is_own_place;
         let pace = Pace { speed: rule.threshold, country: rule.window };
-        let speed = self.travels.arrived(&account, geo.find(address), time, pace)?;
-        (!is_own).then(|| signal(&rule, account, speed, time))
+        let speed = self.travels.arrived(&account, geo.find(address), is_own, time, pace)?;
+        Some(signal(&rule, account, speed, time))
     }
 
     /// A rule that only tells, unless it is off.
@@ -215,9 +241,16 @@ impl Logins {
         report: &Report<'_>,
         now: Timestamp,
     ) -> Option<(LoginEvent, bool)> {
-        self.pending.answered(self.question(&report.attempt));
+        let question = self.question(&report.attempt);
+        self.pending.answered(question);
+        if !report.success && !report.policy_reject {
+            self.suspicions.acquit(question);
+        }
         let event = event(report, now)?;
         self.hear(known.0, &event);
+        if let Some(gathered) = self.gathered.as_mut().filter(|gathered| gathered.len() < GATHERED) {
+            gathered.push(event.clone());
+        }
         if report.success {
             // The daemon learns it from the log.
             return None;
@@ -270,7 +303,7 @@ impl Logins {
                     network: entry.network,
                     account: Account::of(Text::from(&*entry.login)),
                     until,
-                    reason: entry.reason.into(),
+                    reason: entry.reason.chars().take(REASON).collect(),
                 };
                 if !self.lists.add(of_wire(list), entry, now) {
                     return Answer::Failed(507, "the list is full; remove entries first".to_owned());

@@ -2,16 +2,18 @@
 
 mod logins;
 mod telling;
+mod theft;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mailward_decide::login::Ground;
-use mailward_wire::auth_policy::{Answer, Command};
+use mailward_model::Signal;
+use mailward_wire::auth_policy::{Answer, Attempt, Command};
 use mailward_wire::http::{Decoder, Request};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::door::{Limits, Seat, Service};
 use crate::stream::Stream;
@@ -57,9 +59,11 @@ impl Desk {
         let State { bans, logins, geo, stats, .. } = state;
         let (now, stays) = (clock(), request.keep_alive);
         if !logins.knows(request) {
+            stats.wrong_keys += 1;
             Answer::Unauthorized.write(stays, out);
             return None;
         }
+        stats.wrong_keys = 0;
         match Command::of(request) {
             Ok(Command::Allow(attempt)) => {
                 let judgement = logins.allow((bans, geo), &attempt, now);
@@ -67,7 +71,7 @@ impl Desk {
                 if let Ground::Stolen(_) = judgement.ground
                     && let Some(signal) = logins.stolen(&attempt, now)
                 {
-                    (self.tell)(Report::Signal(signal));
+                    self.tell_theft(logins, &attempt, signal);
                 }
                 Answer::Status(logins.status(judgement.verdict)).write(stays, out);
             }
@@ -87,9 +91,27 @@ impl Desk {
                 Answer::Failed(403, why.to_owned()).write(stays, out);
             }
             Ok(other) => logins.manage(other, now).write(stays, out),
-            Err(error) => Answer::from(error).write(stays, out),
+            Err(error) => {
+                stats.garbled += 1;
+                Answer::from(error).write(stays, out);
+            }
         }
         None
+    }
+
+    /// Tells that a password is stolen: at once, or when no report says that it was wrong.
+    fn tell_theft(&self, logins: &mut Logins, attempt: &Attempt<'_>, signal: Signal) {
+        let Some(question) = logins.unconfirmed(attempt) else { return (self.tell)(Report::Signal(signal)) };
+        if !logins.suspicions().suspect(question) {
+            return;
+        }
+        let (state, tell) = (Rc::clone(&self.state), Rc::clone(&self.tell));
+        tokio::task::spawn_local(async move {
+            sleep(theft::REPORTED).await;
+            if state.borrow_mut().logins.suspicions().is_confirmed(question) {
+                tell(Report::Signal(signal));
+            }
+        });
     }
 }
 
@@ -113,6 +135,7 @@ impl Service for Desk {
                         self.answer(&request, &mut out).await;
                     }
                     Err(error) => {
+                        self.state.borrow_mut().stats.garbled += 1;
                         Answer::from(error).write(false, &mut out);
                         stays = false;
                     }

@@ -104,7 +104,7 @@ impl Oracle {
         let decided: Vec<_> = bans.iter().map(|(ban, signal)| Decided { ban, signal: *signal }).collect();
         let lifts: Vec<_> = lifted
             .iter()
-            .map(|(target, time)| Lifted { target: *target, time: *time, by: "me", why: "so" })
+            .map(|(target, time)| Lifted { target: *target, from: *time, time: *time, by: "me", why: "so" })
             .collect();
         let login: Vec<_> = logins
             .iter()

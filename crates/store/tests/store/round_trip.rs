@@ -141,8 +141,14 @@ fn bans_end_and_are_lifted() {
     assert_eq!(store.active_bans(at(300)).unwrap(), std::slice::from_ref(&network));
 
     let lifted = [
-        Lifted { target: net("192.0.2.1"), time: at(160), by: "root", why: "customer" },
-        Lifted { target: net("2001:db8::"), time: at(160), by: "root", why: "only within the network" },
+        Lifted { target: net("192.0.2.1"), from: at(100), time: at(160), by: "root", why: "customer" },
+        Lifted {
+            target: net("2001:db8::"),
+            from: at(100),
+            time: at(160),
+            by: "root",
+            why: "only within the network",
+        },
     ];
     store.commit(&Batch { lifted: &lifted, ..Batch::default() }).unwrap();
     assert_eq!(store.active_bans(at(160)).unwrap(), [network]);
@@ -151,9 +157,16 @@ fn bans_end_and_are_lifted() {
     assert!(ended.iter().all(|past| past.lifted.as_ref() == Some(&lift) && !past.is_active(at(160))));
     assert_eq!(ended.len(), 2);
 
+    // The clock was set back since the ban began.
+    let ahead = ban("192.0.2.2", 900, None);
+    store.commit(&Batch { bans: &[Decided { ban: &ahead, signal: None }], ..Batch::default() }).unwrap();
+    let lift = Lifted { target: ahead.target, from: ahead.from, time: at(399), by: "root", why: "customer" };
+    store.commit(&Batch { lifted: &[lift], ..Batch::default() }).unwrap();
+    assert!(!store.active_bans(at(399)).unwrap().contains(&ahead));
+
     // A lift does not reach a ban that begins later, nor one that had ended.
     let again = ban("192.0.2.1", 400, Some(500));
-    let lifted = [Lifted { target: net("192.0.2.1"), time: at(399), by: "root", why: "late" }];
+    let lifted = [Lifted { target: net("192.0.2.1"), from: at(100), time: at(399), by: "root", why: "late" }];
     let bans = [Decided { ban: &again, signal: None }];
     store.commit(&Batch { bans: &bans, lifted: &lifted, ..Batch::default() }).unwrap();
     assert!(store.active_bans(at(400)).unwrap().contains(&again));

@@ -142,6 +142,7 @@ const fn phrase(status: u16) -> &'static str {
         404 => "Not Found",
         413 => "Content Too Large",
         501 => "Not Implemented",
+        507 => "Insufficient Storage",
         _ => "Bad Request",
     }
 }
