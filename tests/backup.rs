@@ -1,6 +1,6 @@
 //! `mailward backup` as a person runs it, with a state directory, a repository and a tree of its own.
 #![cfg(feature = "backup")]
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test may")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};

@@ -94,7 +94,10 @@ mod tests {
 
     use super::*;
 
-    fn facts(answers: &[(&str, Option<(&str, &[&str])>)]) -> Facts {
+    /// A question, and what was answered.
+    type Asked<'a> = (&'a str, Option<(&'a str, &'a [&'a str])>);
+
+    fn facts(answers: &[Asked<'_>]) -> Facts {
         let mut facts = Facts::default();
         facts.dns.domains = vec!["example.org".into()];
         for (question, answer) in answers {

@@ -238,7 +238,7 @@ fn a_right_password_after_guesses_at_others_is_refused_and_told() {
     rules.rule_mut("auth-failure-fast").unwrap().enabled = false;
     open.gate
         .ask(|state| {
-            state.logins.learn(&state.bans, Detector::new(rules, Patience::default(), Capacity::default()))
+            state.logins.learn(&state.bans, Detector::new(rules, Patience::default(), Capacity::default()));
         })
         .unwrap();
     for user in ["a@example.org", "b@example.org", "c@example.org"] {

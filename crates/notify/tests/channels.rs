@@ -1,5 +1,11 @@
 //! Channels with real peers: Postfix's own mail sink, an HTTP server, a program.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
 
 use std::fs;
 use std::io::{Read, Write};

@@ -131,7 +131,7 @@ fn is_own(path: &str) -> bool {
         "/etc",
     ];
     let within = |directory: &&str| Path::new(path).starts_with(directory);
-    !foreign.iter().any(|directory| within(directory)) && Path::new(path).is_file()
+    !foreign.iter().any(within) && Path::new(path).is_file()
 }
 
 fn of_container(options: &Options) -> Vec<Found> {

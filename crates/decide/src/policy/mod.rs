@@ -467,7 +467,7 @@ impl Policy {
         for (quota, whose, key, print) in self.limits(question) {
             match self.rates.take(print, quota, now) {
                 Ok(()) => {
-                    trail.note("clients", || format!("{whose} {}: within {quota}", Text::from(key.as_str())))
+                    trail.note("clients", || format!("{whose} {}: within {quota}", Text::from(key.as_str())));
                 }
                 Err(wait) => {
                     trail.note("clients", || {

@@ -88,8 +88,10 @@ impl Lists {
 
     /// From now on a zone counts, or does not; what is new of that is told.
     fn set(&self, zone: &str, trouble: Option<String>, tell: &dyn Fn(Report)) {
-        let before = self.zones.borrow_mut().insert(zone.to_owned(), trouble.clone());
-        if let Some(said) = news(zone, before.as_ref(), trouble.as_ref()) {
+        let before = self.zones.borrow().get(zone).cloned();
+        let said = news(zone, before.as_ref(), trouble.as_ref());
+        self.zones.borrow_mut().insert(zone.to_owned(), trouble);
+        if let Some(said) = said {
             tell(Report::Alert(said));
         }
     }
