@@ -137,7 +137,9 @@ fn a_channel_that_does_not_work_is_told_and_what_waits_goes_when_it_does() {
         sleep(Duration::from_millis(20));
     }
     let channel = status()["channels"][0].clone();
-    assert_eq!((&channel["waiting"], &channel["trouble"]["tries"]), (&1.into(), &1.into()));
+    // Another alert may wait behind it: that there is no firewall.
+    assert!(channel["waiting"].as_u64().is_some_and(|waiting| waiting >= 1), "{channel}");
+    assert_eq!(channel["trouble"]["tries"], 1, "{channel}");
     assert!(channel["trouble"]["what"].as_str().unwrap().contains("/usr/bin/tee"), "{channel}");
     let tested = place.command(&["notify", "test"]).output().unwrap();
     assert_eq!(tested.status.code(), Some(1), "{tested:?}");

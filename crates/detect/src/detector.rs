@@ -402,7 +402,10 @@ impl Detector {
         let standing = self.places.standing(source, event.time);
         let weight = weigh(event, standing, kind, weight);
         let digits = event.password_digits;
-        let guess = (digits.bytes().len() >= Self::DIGITS).then(|| Guess::of(digits)).flatten();
+        // What Dovecot reports is salted: nobody can choose guesses that look alike.
+        let is_salted = event.kind == EventKind::RefusalReported;
+        let is_enough = is_salted || digits.bytes().len() >= Self::DIGITS;
+        let guess = is_enough.then(|| Guess::of(digits)).flatten();
         if let (Some(guess), Some(account)) = (guess, &account)
             && self.repeats_guess(client.address, account, guess, event.time)
         {

@@ -38,6 +38,10 @@ pub(crate) struct Resolver {
     answered: Cell<u64>,
     /// Until when nobody is asked, because nobody answered.
     silent_until: Cell<Option<Instant>>,
+    /// Senders' domains that did not answer, one after the other, while nobody else did.
+    silent_senders: Cell<u32>,
+    /// Until when senders' domains are not asked for.
+    senders_silent_until: Cell<Option<Instant>>,
 }
 
 /// Answers, with a bound to what they take up: whoever sends mail chooses whose answers these are.
@@ -78,6 +82,8 @@ const MOST: u32 = 86_400;
 const MOST_NEGATIVE: u32 = 3_600;
 /// How long nobody is asked after a list was asked and nobody answered: whoever asks us next does not wait in vain, too.
 const SILENCE: Duration = Duration::from_secs(5);
+/// One domain that does not answer says nothing about the resolver; so many do.
+const IN_A_ROW: u32 = 3;
 
 impl Resolver {
     /// One that asks these servers in turn.
@@ -89,6 +95,8 @@ impl Resolver {
             sockets: Semaphore::new(SOCKETS),
             answered: Cell::new(0),
             silent_until: Cell::new(None),
+            silent_senders: Cell::new(0),
+            senders_silent_until: Cell::new(None),
         }
     }
 
@@ -99,8 +107,29 @@ impl Resolver {
 
     /// What a name has of a kind; nothing where nobody answered in time. Senders choose these names: a name server that does not answer
     /// for one of them says nothing about the resolver.
+    /// When several in a row are silent, and nobody answers meanwhile, senders' domains are left alone for a while: lists are not.
     pub(crate) async fn look(&self, name: &str, kind: RecordType) -> Option<Values> {
-        self.known_or_asked(name, kind).await.ok()
+        if let Some(known) = self.cache.borrow().get(name, kind) {
+            return Some(known);
+        }
+        if self.senders_silent_until.get().is_some_and(|until| until > Instant::now()) {
+            return None;
+        }
+        let answered = self.answered.get();
+        match self.known_or_asked(name, kind).await {
+            Ok(values) => {
+                self.silent_senders.set(0);
+                Some(values)
+            }
+            Err(Unknown::Silence) if self.answered.get() == answered => {
+                self.silent_senders.set(self.silent_senders.get().saturating_add(1));
+                if self.silent_senders.get() >= IN_A_ROW {
+                    self.senders_silent_until.set(Some(Instant::now() + SILENCE));
+                }
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     /// What a list answers. When it does not, and nobody else does meanwhile, the resolver is taken for silent.
