@@ -17,7 +17,7 @@ use crate::alerts::Plan;
 pub(crate) enum Command {
     /// Send a test on every channel, or on one, and say whether it was taken
     Test {
-        /// The name of a channel, as [notify] channels has it
+        /// The name of a channel, as the settings have it
         channel: Option<String>,
     },
     /// What is wrong now, what waits to be told, and which channel does not work

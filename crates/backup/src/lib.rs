@@ -4,8 +4,8 @@
 //! into a place of their own, and [`Repository::verify`] proves that they are what was saved. What is worth saving on a mail server is
 //! decided by the caller.
 //!
-//! The format, its encryption and its pruning are `rustic_core`'s. What touches the disk is ours, on both sides: [`target`] because a
-//! target that vanished must not be taken for an empty one, and [`source`] because Dovecot's files have to be read in an order.
+//! The format, its encryption and its pruning are `rustic_core`'s. What touches the disk is ours, on both sides: `target` because a
+//! target that vanished must not be taken for an empty one, and `source` because Dovecot's files have to be read in an order.
 
 mod capture;
 mod error;
